@@ -1,0 +1,169 @@
+"""OpenVINO on the CPU: ONNX, TFLite, SavedModel and OpenVINO IR through one engine."""
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import openvino as ov
+
+from common.errors import BadArgument, BadModel
+from networks.engines.rewrites import free_batch, fuse_prelu, merge_linear_convolutions, with_direct_kernels
+
+PRECISIONS = {"f32": "FP32", "bf16": "BF16", "f16": "FP16"}
+LARGEST_BATCH = 32
+AVX_512F = 13  # cv::CpuFeatures; OpenCV 5 has no Python name for it
+
+
+@dataclass(frozen=True)
+class Preprocess:
+    """What happens to uint8 BGR pictures inside the graph: the network sees ``(x - mean) / scale``, RGB or BGR."""
+
+    colour: str
+    mean: float
+    scale: float
+
+
+class OpenVINOEngine:
+    """Runs one network; safe to call from several threads at once.
+
+    A batch is cut into powers of two up to 32: OpenVINO prepares its kernels anew for every shape it has not seen
+    (10 ms for R-Net, 2 cores), and this way there are six shapes, none of them padded.
+
+    Args:
+        model: path of an ``.onnx``, ``.tflite``, ``.xml`` or SavedModel folder, or a graph already read.
+        preprocess: when given, the engine takes uint8 BGR pictures ``[n, h, w, 3]``; otherwise what the graph takes.
+        threads: CPU threads; None lets OpenVINO choose (all cores).
+        precision: arithmetic, "f32", or "bf16"/"f16" where the CPU has it.
+        direct_kernels: prefer oneDNN's direct kernels on CPUs without AVX-512 (see ``with_direct_kernels``).
+        batched: whether the first dimension counts independent inputs; False runs every call in one piece.
+
+    Raises:
+        BadModel: not a network that OpenVINO can read.
+        BadArgument: a precision that this CPU does not have.
+    """
+
+    def __init__(
+        self,
+        model: str | Path | ov.Model,
+        *,
+        preprocess: Preprocess | None = None,
+        threads: int | None = None,
+        precision: str = "f32",
+        direct_kernels: bool = False,
+        batched: bool = True,
+    ):
+        core = ov.Core()
+        settings = _settings(core, threads, precision)
+        graph = prepare(model) if not isinstance(model, ov.Model) else model
+        if preprocess:
+            graph = _take_pictures(graph, preprocess)
+        if direct_kernels and not cv2.checkHardwareSupport(AVX_512F):
+            graph = with_direct_kernels(graph)
+        first = graph.inputs[0].get_partial_shape()[0]
+        self._fixed_batch = first.get_length() if first.is_static else None
+        self._batched = batched
+        self._compiled = core.compile_model(graph, "CPU", settings)
+        self._requests = threading.local()
+        self.output_names = [port.any_name if port.names else str(i) for i, port in enumerate(self._compiled.outputs)]
+        self.input_shapes = [_shape(port.get_partial_shape()) for port in self._compiled.inputs]
+        self.output_shapes = [_shape(port.get_partial_shape()) for port in self._compiled.outputs]
+
+    def __call__(self, *inputs: np.ndarray) -> list[np.ndarray]:
+        """Run on arrays that share their first dimension; returns the outputs in the graph's order."""
+        if not self._batched:
+            return self._infer(inputs)
+        count = len(inputs[0])
+        if self._fixed_batch:
+            return self._in_fixed_batches(inputs, count)
+        parts = [self._infer([x[start:stop] for x in inputs]) for start, stop in powers_of_two(count)]
+        return parts[0] if len(parts) == 1 else [np.concatenate(outputs) for outputs in zip(*parts)]
+
+    def _in_fixed_batches(self, inputs, count: int) -> list[np.ndarray]:
+        size, parts = self._fixed_batch, []
+        for start in range(0, max(count, 1), size):
+            pieces = [x[start : start + size] for x in inputs]
+            missing = size - len(pieces[0])
+            padded = [np.concatenate([x, np.zeros((missing, *x.shape[1:]), x.dtype)]) for x in pieces]
+            parts.append([output[: size - missing] for output in self._infer(padded)])
+        return [np.concatenate(outputs) for outputs in zip(*parts)]
+
+    def _infer(self, inputs) -> list[np.ndarray]:
+        request = getattr(self._requests, "request", None)
+        if request is None:
+            request = self._requests.request = self._compiled.create_infer_request()
+        request.infer([np.ascontiguousarray(x) for x in inputs], share_inputs=True)
+        return [tensor.data.copy() for tensor in request.output_tensors]
+
+
+def prepare(model: str | Path) -> ov.Model:
+    """Read a network and give it the form that runs fastest, with a free batch where its graph allows one."""
+    graph = _read(model)
+    _simplify(graph)
+    if not free_batch(graph):
+        graph = _read(model)
+        _simplify(graph)
+    return graph
+
+
+def powers_of_two(count: int) -> list[tuple[int, int]]:
+    """Cut 0..count into pieces of 32, 16, 8, 4, 2 and 1, largest first; one empty piece for 0."""
+    if count == 0:
+        return [(0, 0)]
+    pieces, start = [], 0
+    while start < count:
+        size = min(LARGEST_BATCH, 1 << ((count - start).bit_length() - 1))
+        pieces.append((start, start + size))
+        start += size
+    return pieces
+
+
+def _simplify(graph: ov.Model) -> None:
+    fuse_prelu(graph)
+    merge_linear_convolutions(graph)
+
+
+def _read(model: str | Path) -> ov.Model:
+    if not Path(model).exists():
+        raise BadModel(f"No such model: {model}")
+    try:
+        return ov.Core().read_model(model)
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[-1][:200]
+        raise BadModel(f"{model} is not a network that OpenVINO can read ({reason}).") from None
+
+
+def _settings(core: ov.Core, threads: int | None, precision: str) -> dict:
+    if precision not in PRECISIONS:
+        raise BadArgument(f"Unknown precision {precision!r}. Expected one of: {', '.join(PRECISIONS)}.")
+    if threads is not None and (not isinstance(threads, int) or threads < 1):
+        raise BadArgument(f"threads must be a positive whole number, not {threads!r}.")
+    offered = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    if PRECISIONS[precision] not in offered:
+        raise BadArgument(
+            f"This CPU has no {precision} arithmetic (it offers: {', '.join(offered)}). Use precision='f32'."
+        )
+    settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision}
+    if threads is not None:
+        settings["INFERENCE_NUM_THREADS"] = threads
+    return settings
+
+
+def _take_pictures(graph: ov.Model, preprocess: Preprocess) -> ov.Model:
+    shape = graph.inputs[0].get_partial_shape()
+    channels_first = len(shape) == 4 and shape[1].is_static and shape[1].get_length() == 3
+    steps = ov.preprocess.PrePostProcessor(graph)
+    tensor = steps.input(0).tensor()
+    tensor.set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC"))
+    tensor.set_color_format(ov.preprocess.ColorFormat.BGR)
+    steps.input(0).model().set_layout(ov.Layout("NCHW" if channels_first else "NHWC"))
+    process = steps.input(0).preprocess().convert_element_type(ov.Type.f32)
+    if preprocess.colour == "rgb":
+        process.convert_color(ov.preprocess.ColorFormat.RGB)
+    process.mean(float(preprocess.mean)).scale(float(preprocess.scale))
+    return steps.build()
+
+
+def _shape(shape: ov.PartialShape) -> tuple[int | None, ...]:
+    return tuple(dimension.get_length() if dimension.is_static else None for dimension in shape)

@@ -1,0 +1,161 @@
+"""One function that loads every kind of recogniser: from the zoo by name, from a bundle, or a file and its card."""
+
+import hashlib
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from common import config
+from common.errors import BadArgument, BadConfig, BadModel, ChecksumMismatch, UnknownChoice
+from networks import zoo
+from networks.card import ModelCard
+from networks.engines import ENGINES
+from networks.network import Network
+
+DEVICES = ("auto", "cpu", "gpu")
+GRAPHS = (".onnx", ".tflite", ".xml", ".keras")
+BUNDLE_CARD = "model.yaml"
+_loaded: dict[tuple, Network] = {}
+_lock = threading.Lock()
+
+
+def load(
+    model: str | Path,
+    *,
+    card: str | Path | ModelCard | None = None,
+    threads: int | None = None,
+    precision: str = "f32",
+    device: str = "auto",
+    accept_license: bool = False,
+) -> Network:
+    """A recogniser, loaded once per process for the same arguments.
+
+    Args:
+        model: a name of the zoo ("mobilefacenet"), a bundle's folder, or the path of an ``.onnx``, ``.tflite``,
+            ``.xml``, ``.keras`` or SavedModel with its card.
+        card: the card of a bare file; without it ``NAME.yaml`` beside the file is read.
+        threads: CPU threads, None for all.
+        precision: "f32", or "bf16"/"f16" where the CPU has it.
+        device: "cpu" runs OpenVINO, "gpu" the Keras model on TensorFlow, "auto" the first of them that fits the files.
+        accept_license: accept the licence of a zoo model that asks for it.
+
+    Raises:
+        UnknownChoice, BadModel, BadConfig, ChecksumMismatch, FetchFailed, LicenseNotAccepted, BadArgument,
+        MissingDependency: each says what to do.
+    """
+    if device not in DEVICES:
+        raise BadArgument(f"Unknown device {device!r}. Expected one of: {', '.join(DEVICES)}.")
+    files, card, digest = _find(model, card, accept_license)
+    if card.task != "embedding":
+        raise BadModel(f"{card.name} is a model for {card.task}, not a recogniser.")
+    path = _choose(files, device, card.name)
+    key = (path.resolve(), digest, threads, precision)
+    with _lock:
+        if key not in _loaded:
+            _loaded[key] = _build(path, card, digest, threads, precision)
+        return _loaded[key]
+
+
+def _find(model: str | Path, card, accept_license: bool) -> tuple[list[Path], ModelCard, str]:
+    path = Path(model).expanduser()
+    if (path / BUNDLE_CARD).is_file():
+        return _bundle(path)
+    if path.suffix in GRAPHS or (path / "saved_model.pb").is_file():
+        return _bare_file(path, card)
+    if str(model) in zoo.names():
+        entry = zoo.entry(str(model))
+        files = zoo.pull(str(model), accept_license=accept_license)
+        path = files[next(iter(files))]
+        return [path], entry.card, _digest(entry.card, [path])
+    known = ", ".join(zoo.names("embedding"))
+    raise UnknownChoice(
+        f"Unknown model {str(model)!r}. Expected one of: {known}, the folder of a bundle, or the path of a model file."
+    )
+
+
+def _bundle(folder: Path) -> tuple[list[Path], ModelCard, str]:
+    where = str(folder / BUNDLE_CARD)
+    content = config.load(folder / BUNDLE_CARD)
+    config.check_keys(content, where, {"card", "files"}, {"training"})
+    card = ModelCard.from_mapping(content["card"], f"{where}: card")
+    if not isinstance(content["files"], dict) or not content["files"]:
+        raise BadConfig(f"{where}: files must map each file's name to its SHA-256.")
+    paths = []
+    for name, expected in content["files"].items():
+        path = folder / name
+        if path.resolve().parent != folder.resolve() or not path.is_file():
+            raise BadModel(f"{where} lists {name!r}, which is not a file in that folder.")
+        found = _sha256(path)
+        if found != expected:
+            raise ChecksumMismatch(f"{path} was altered: expected SHA-256 {expected}, found {found}.")
+        paths.append(path)
+    return paths, card, _digest(card, paths)
+
+
+def _bare_file(path: Path, card) -> tuple[list[Path], ModelCard, str]:
+    if not path.exists():
+        raise BadModel(f"No such model: {path}")
+    if not isinstance(card, ModelCard):
+        source = Path(card) if card else path.with_suffix(".yaml")
+        if not source.is_file():
+            raise BadModel(f"{path} needs a model card: write {source} (see docs/models.md), or pass card=.")
+        card = ModelCard.from_mapping(config.load(source), str(source))
+    files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+    if path.suffix == ".xml":
+        files.append(path.with_suffix(".bin"))
+    return [path], card, _digest(card, files)
+
+
+def _choose(files: list[Path], device: str, name: str) -> Path:
+    keras = [path for path in files if path.suffix == ".keras"]
+    graphs = [path for path in files if path.suffix in (".onnx", ".tflite", ".xml") or path.is_dir()]
+    candidates = {"cpu": graphs or keras, "gpu": keras, "auto": graphs or keras}[device]
+    if not candidates:
+        needed = "a .keras file" if device == "gpu" else "an .onnx, .tflite, .xml, SavedModel or .keras file"
+        raise BadModel(f"{name} has no file for device={device!r}: that needs {needed}.")
+    return candidates[0]
+
+
+def _build(path: Path, card: ModelCard, digest: str, threads: int | None, precision: str) -> Network:
+    if path.suffix == ".keras":
+        engine = _FedInNumPy(ENGINES["keras"](path, precision=precision), card)
+    else:
+        from networks.engines.openvino import Preprocess
+
+        engine = ENGINES["openvino"](
+            path,
+            preprocess=Preprocess(card.colour, card.mean, card.scale),
+            threads=threads,
+            precision=precision,
+            direct_kernels=bool(card.extra.get("direct_kernels", False)),
+        )
+    network = Network(engine, card, digest)
+    width = network._run(np.zeros((1, *card.input_size, 3), np.uint8)).shape[1]
+    if width != card.embedding_size:
+        raise BadModel(f"{path} gives embeddings of {width} numbers; its card says {card.embedding_size}.")
+    return network
+
+
+class _FedInNumPy:
+    """Gives an engine without preprocessing of its own the pictures its card asks for."""
+
+    def __init__(self, engine, card: ModelCard):
+        self._engine, self._card = engine, card
+
+    def __call__(self, pictures: np.ndarray) -> list[np.ndarray]:
+        x = pictures[..., ::-1] if self._card.colour == "rgb" else pictures
+        return self._engine((x.astype(np.float32) - self._card.mean) / self._card.scale)
+
+
+def _digest(card: ModelCard, files: list[Path]) -> str:
+    """What makes embeddings comparable: the weights, and how the network is fed."""
+    feeding = replace(card, name="", source="", threshold=None, extra={})
+    parts = [repr(feeding), *(_sha256(path) for path in files)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

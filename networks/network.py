@@ -1,0 +1,58 @@
+"""A loaded recogniser: aligned faces in, embeddings out."""
+
+import numpy as np
+
+from common.errors import BadPicture
+from networks.card import ModelCard
+
+
+class Network:
+    """An engine and the card that says how it is fed. Safe to call from several threads.
+
+    Attributes:
+        card: the model card.
+        name: what the model is called.
+        dim: length of an embedding.
+        digest: SHA-256 hex of weights and feeding; galleries are pinned to it.
+    """
+
+    def __init__(self, engine, card: ModelCard, digest: str):
+        self._engine = engine
+        self.card = card
+        self.name = card.name
+        self.dim = card.embedding_size
+        self.digest = digest
+
+    def __repr__(self) -> str:
+        return f"<Network {self.name}, {self.dim} dimensions>"
+
+    def embed(self, aligned: np.ndarray) -> np.ndarray:
+        """Embeddings float32 ``[n, dim]``, L2-normalised, of aligned faces uint8 ``[n, h, w, 3]`` BGR.
+
+        The card's flip rule is applied: with it each face is run twice.
+
+        Raises:
+            BadPicture: the array is not uint8, or not of the card's input size.
+        """
+        expected = (*self.card.input_size, 3)
+        if not isinstance(aligned, np.ndarray) or aligned.dtype != np.uint8 or aligned.shape[1:] != expected:
+            came = f"{aligned.dtype} {list(aligned.shape)}" if isinstance(aligned, np.ndarray) else type(aligned).__name__
+            raise BadPicture(f"{self.name} takes aligned faces uint8 [n, {expected[0]}, {expected[1]}, 3], not {came}.")
+        if len(aligned) == 0:
+            return np.zeros((0, self.dim), np.float32)
+        embeddings = self._run(aligned)
+        if self.card.flip != "none":
+            mirrored = self._run(aligned[:, :, ::-1])
+            if self.card.flip == "sum_normalised":
+                embeddings, mirrored = normalise(embeddings), normalise(mirrored)
+            embeddings = embeddings + mirrored
+        return normalise(embeddings)
+
+    def _run(self, aligned: np.ndarray) -> np.ndarray:
+        return self._engine(np.ascontiguousarray(aligned))[0].reshape(len(aligned), -1)
+
+
+def normalise(embeddings: np.ndarray) -> np.ndarray:
+    """Rows scaled to length 1, float32; a row of zeros stays zero."""
+    lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
+    return (embeddings / np.maximum(lengths, np.finfo(np.float32).tiny)).astype(np.float32)
