@@ -1,0 +1,304 @@
+"""The recognizer: detect, align, embed, search, enrol."""
+
+from collections.abc import Callable, Iterable, Mapping
+from os import PathLike
+
+import numpy as np
+
+import db
+import mtcnn
+import networks
+from common.errors import BadArgument, BadEmbedding, BadPicture, FaceError
+from db import Face, Person
+from mtcnn import Detections, Detector, Picture, read_picture
+from mtcnn.align import align
+from recognizer import settings as settings_file
+from recognizer.enrolment import Gathered, as_list, people_and_pictures, source_of
+from recognizer.index import GalleryIndex
+from recognizer.results import Candidate, Enrolment, Recognition, Refusal, Verification
+
+Pictures = Picture | Iterable[Picture]
+Progress = Callable[[Iterable, int], Iterable]
+
+
+class Recognizer:
+    """Finds, aligns, embeds and names faces; its people live in a database.
+
+    Arguments that are None come from ``configs/recognizer.yaml``. Safe to use from several threads.
+
+    Args:
+        model: a name of the zoo, a bundle's folder or the path of a model file (see ``networks.load``).
+        database: ``sqlite://`` (in memory), ``sqlite:////path/people.db`` or ``mysql://user@host/database``.
+        detector: a key of ``mtcnn.DETECTORS``, or a ``Detector``.
+        gallery: name of the gallery within the database; it belongs to one model.
+        threshold: cosine, -1..1, from which a face is called by a name; otherwise the gallery's, else the card's.
+        device: "auto", "cpu" (OpenVINO) or "gpu" (Keras on TensorFlow).
+        precision: "f32", "bf16" or "f16".
+        threads: CPU threads.
+        config: another settings file than ``recognizer.yaml``.
+        accept_license: accept the licences of models that ask for it.
+
+    Raises:
+        FaceError: one of its subclasses says what is wrong and what to do.
+    """
+
+    def __init__(
+        self,
+        model: str | PathLike | None = None,
+        database: str | None = None,
+        detector: str | Detector | None = None,
+        gallery: str | None = None,
+        threshold: float | None = None,
+        device: str | None = None,
+        precision: str | None = None,
+        *,
+        threads: int | None = None,
+        config: str | PathLike | None = None,
+        accept_license: bool = False,
+    ):
+        chosen = settings_file.read(
+            config, model=model, database=database, gallery=gallery, threshold=threshold,
+            device=device, precision=precision, threads=threads,
+        )  # fmt: skip
+        _check_threshold(chosen.threshold)
+        self.model = networks.load(
+            chosen.model, threads=chosen.threads, precision=chosen.precision, device=chosen.device,
+            accept_license=accept_license,
+        )  # fmt: skip
+        self.detector = _detector(detector, chosen, accept_license)
+        self._database = db.open(chosen.database)
+        self._gallery = self._database.gallery(chosen.gallery, self.model.name, self.model.digest, self.model.dim)
+        self._index = GalleryIndex(self._gallery)
+        self._threshold = chosen.threshold
+
+    def __repr__(self) -> str:
+        return f"<Recognizer {self.model.name}, gallery {self._gallery.name!r}>"
+
+    def __enter__(self) -> "Recognizer":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the database."""
+        self._database.close()
+
+    @property
+    def threshold(self) -> float:
+        """The cosine from which a face is called by a name: the argument's, else the gallery's, else the card's."""
+        if self._threshold is not None:
+            return self._threshold
+        stored = self._gallery.threshold or self.model.card.threshold
+        if stored is None:
+            raise BadArgument(f"Nobody measured a threshold for {self.model.name}: give Recognizer(threshold=...).")
+        return stored.similarity
+
+    def detect(self, img: Pictures) -> Detections | list[Detections]:
+        """The faces of a picture; a list of pictures gives a list."""
+        return _each(img, self.detector.detect)
+
+    def align_face(self, img: Pictures, detections: Detections | None = None) -> np.ndarray | list[np.ndarray]:
+        """Aligned faces uint8 ``[n, 112, 112, 3]`` BGR of a picture; a list of pictures gives a list."""
+        if detections is not None and _is_many(img):
+            raise BadArgument("detections belong to one picture; give a single picture with them.")
+        return _each(img, lambda one: self._align(read_picture(one), detections))
+
+    def get_embd(self, img: Pictures) -> np.ndarray | list[np.ndarray]:
+        """Embeddings float32 ``[n, d]``, L2-normalised, of all faces of a picture, in the order of ``detect``.
+
+        A list of pictures gives a list. An array uint8 ``[n, 112, 112, 3]`` is taken as aligned faces.
+        """
+        if isinstance(img, np.ndarray) and img.ndim == 4:
+            return self.model.embed(img)
+        if not _is_many(img):
+            return self.model.embed(self.align_face(img))
+        return self._embed_many(self.align_face(img))
+
+    def recognize(self, img: Pictures) -> list[Recognition] | list[list[Recognition]]:
+        """Who is in a picture: one ``Recognition`` per face, best detection first; a list of pictures gives a list."""
+        if not _is_many(img):
+            return self._recognize([img])[0]
+        return self._recognize(as_list(img))
+
+    def verify(self, img_a: Picture, img_b: Picture) -> Verification:
+        """Whether two pictures are about one person: their most prominent faces are compared.
+
+        Raises:
+            NoFace: a picture without a face.
+        """
+        crops = []
+        for img in (img_a, img_b):
+            picture = read_picture(img)
+            crops.append(self._align(picture, self.detector.detect_single(picture))[0])
+        first, second = self.model.embed(np.stack(crops))
+        similarity = float(np.clip(first @ second, -1, 1))
+        return Verification(similarity >= self.threshold, similarity, self.threshold)
+
+    def add_customs(
+        self,
+        name: str | Mapping[str, Pictures] | PathLike,
+        imgs: Pictures | None = None,
+        *,
+        progress: Progress | None = None,
+    ) -> Enrolment:
+        """Enrol a person, or add photos to one who is there: all of the call is stored, or nothing.
+
+        Args:
+            name: the person, with ``imgs`` the photos; or a mapping ``{name: photos}``; or a facebank folder
+                (``FOLDER/NAME/*.jpg``).
+            imgs: a photo or several. Of a photo with several faces the most prominent is taken.
+            progress: wraps the iteration over photos: called with the iterable and its length.
+
+        Returns:
+            What was stored, and which photos were refused and why.
+
+        Raises:
+            NothingEnrolled: no photo was usable.
+            BadName: a name that is empty, too long or has control characters.
+        """
+        return self._enrol(people_and_pictures(name, imgs), self._gallery.add_many, progress)
+
+    def add_embds(
+        self,
+        name: str | Mapping[str, Pictures | np.ndarray] | PathLike,
+        imgs: Pictures | np.ndarray | None = None,
+        *,
+        progress: Progress | None = None,
+    ) -> Enrolment:
+        """Average photos, or ready embeddings float ``[d]`` or ``[n, d]``, into people who are there.
+
+        Raises:
+            UnknownPerson: a person who is not there. NothingEnrolled, BadEmbedding: nothing was stored.
+        """
+        people = [(name, imgs)] if isinstance(imgs, np.ndarray) else people_and_pictures(name, imgs)
+        if isinstance(name, Mapping):
+            people = list(name.items())
+        ready = {each: given for each, given in people if _is_embeddings(given)}
+        if not ready:
+            return self._enrol(people_and_pictures(name, imgs), self._add_to_known, progress)
+        if len(ready) < len(people):
+            raise BadArgument("Give either pictures or embeddings for all people of a call.")
+        faces = {each: [Face(row) for row in self._checked(given)] for each, given in ready.items()}
+        self._add_to_known(faces)
+        return Enrolment({each: len(rows) for each, rows in faces.items()}, [], [])
+
+    def update_customs(
+        self,
+        name: str | Mapping[str, Pictures] | PathLike,
+        imgs: Pictures | None = None,
+        *,
+        progress: Progress | None = None,
+    ) -> Enrolment:
+        """Replace all photos of people by new ones, in one step: other processes see all old or all new.
+
+        Raises:
+            UnknownPerson: a person who is not there. NothingEnrolled: no photo was usable; the old ones stay.
+        """
+        return self._enrol(people_and_pictures(name, imgs), self._gallery.replace, progress)
+
+    def del_customs(self, names: str | Iterable[str]) -> list[str]:
+        """Forget people entirely; returns their names.
+
+        Raises:
+            UnknownPerson: someone who is not there; then nobody is forgotten.
+        """
+        return self._gallery.delete(names)
+
+    def customs(self) -> list[Person]:
+        """Everyone in the gallery, by name, with the number of photos (``.name``, ``.count``)."""
+        return self._gallery.people()
+
+    def _align(self, picture: np.ndarray, detections: Detections | None) -> np.ndarray:
+        if detections is None:
+            detections = self.detector.detect(picture)
+        return align(picture, detections.landmarks, self.model.card.input_size)
+
+    def _embed_many(self, crops: list[np.ndarray]) -> list[np.ndarray]:
+        if not crops:
+            return []
+        embeddings = self.model.embed(np.concatenate(crops))
+        return np.split(embeddings, np.cumsum([len(each) for each in crops])[:-1])
+
+    def _recognize(self, imgs: list[Picture]) -> list[list[Recognition]]:
+        found, crops = [], []
+        for img in imgs:
+            picture = read_picture(img)
+            found.append(self.detector.detect(picture))
+            crops.append(self._align(picture, found[-1]))
+        return [self._name(faces, rows) for faces, rows in zip(found, self._embed_many(crops))]
+
+    def _name(self, faces: Detections, embeddings: np.ndarray) -> list[Recognition]:
+        threshold = self.threshold
+        results = []
+        for i, nearest in enumerate(self._index.search(embeddings, 2)):
+            candidates = [Candidate(name, similarity) for name, similarity in nearest]
+            best = candidates[0] if candidates else None
+            results.append(
+                Recognition(
+                    name=best.name if best and best.similarity >= threshold else None,
+                    similarity=best.similarity if best else -1.0,
+                    runner_up=candidates[1] if len(candidates) > 1 else None,
+                    box=faces.boxes[i],
+                    landmarks=faces.landmarks[i],
+                    score=float(faces.scores[i]),
+                )
+            )
+        return results
+
+    def _enrol(self, people: list[tuple[str, list[Picture]]], store, progress: Progress | None) -> Enrolment:
+        from db.names import clean
+
+        work = [(clean(name), img, number) for name, imgs in people for number, img in enumerate(imgs, 1)]
+        gathered = Gathered()
+        for name, img, number in progress(work, len(work)) if progress else work:
+            gathered.take(name, source_of(img, number), img, self.detector, self.model.card.input_size)
+        empty = [Refusal(clean(name), "", "no pictures given") for name, imgs in people if not imgs]
+        gathered.refused.extend(empty)
+        gathered.require_some()
+        embeddings = self.model.embed(np.stack(gathered.crops))
+        faces: dict[str, list[Face]] = {}
+        for name, source, score, row in zip(gathered.names, gathered.sources, gathered.scores, embeddings):
+            faces.setdefault(name, []).append(Face(row, source, score))
+        store(faces)
+        return Enrolment({name: len(rows) for name, rows in faces.items()}, gathered.refused, gathered.notes)
+
+    def _add_to_known(self, faces: Mapping[str, list[Face]]) -> None:
+        self._gallery.add_many(faces, create=False)
+
+    def _checked(self, embeddings: np.ndarray) -> np.ndarray:
+        """Embeddings of a caller, as rows of length 1."""
+        rows = np.atleast_2d(np.asarray(embeddings, np.float32))
+        if rows.ndim != 2 or rows.shape[1] != self.model.dim or not len(rows):
+            raise BadEmbedding(f"Expected embeddings [n, {self.model.dim}], got {list(np.shape(embeddings))}.")
+        if not np.isfinite(rows).all() or not rows.any(axis=1).all():
+            raise BadEmbedding("Embeddings must be finite and not zero; nothing was stored.")
+        return networks.network.normalise(rows)
+
+
+def _detector(given: str | Detector | None, chosen: settings_file.Settings, accept_license: bool) -> Detector:
+    if isinstance(given, Detector):
+        return given
+    options = dict(chosen.detector_options)
+    if chosen.threads is not None:
+        options.setdefault("threads", chosen.threads)
+    return mtcnn.create(given or chosen.detector, accept_license=accept_license, **options)
+
+
+def _check_threshold(threshold: float | None) -> None:
+    if threshold is not None and not -1 <= threshold <= 1:
+        raise BadArgument(f"threshold is a cosine between -1 and 1, not {threshold!r}.")
+
+
+def _is_many(img) -> bool:
+    return isinstance(img, np.ndarray) and img.ndim == 4 or isinstance(img, Iterable) and not isinstance(
+        img, (str, PathLike, bytes, bytearray, memoryview, np.ndarray)
+    )
+
+
+def _each(img: Pictures, function):
+    return [function(one) for one in as_list(img)] if _is_many(img) else function(img)
+
+
+def _is_embeddings(given) -> bool:
+    return isinstance(given, np.ndarray) and given.ndim <= 2 and np.issubdtype(given.dtype, np.floating)

@@ -1,0 +1,89 @@
+"""What the recognizer's calls return."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A person of the gallery and the cosine, -1..1, between a face and the person's template."""
+
+    name: str
+    similarity: float
+
+
+@dataclass(frozen=True, eq=False)
+class Recognition:
+    """One face of a picture.
+
+    Attributes:
+        name: the person, or None for a stranger.
+        similarity: cosine to the nearest person of the gallery, -1..1, also for a stranger; -1 in an empty gallery.
+        runner_up: the second nearest person; None where the gallery holds fewer than two.
+        box: float32 ``[4]``, x1, y1, x2, y2 in pixels.
+        landmarks: float32 ``[5, 2]``, see ``mtcnn.Detections``.
+        score: the detector's confidence, 0..1.
+    """
+
+    name: str | None
+    similarity: float
+    runner_up: Candidate | None
+    box: np.ndarray = field(repr=False)
+    landmarks: np.ndarray = field(repr=False)
+    score: float
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        runner_up = self.runner_up and {
+            "name": self.runner_up.name,
+            "similarity": round(self.runner_up.similarity, 4),
+        }
+        return {
+            "name": self.name,
+            "similarity": round(self.similarity, 4),
+            "runner_up": runner_up,
+            "box": [round(float(value), 1) for value in self.box],
+            "landmarks": [[round(float(x), 1), round(float(y), 1)] for x, y in self.landmarks],
+            "score": round(self.score, 4),
+        }
+
+
+@dataclass(frozen=True)
+class Verification:
+    """Whether the faces that two pictures are about are one person's.
+
+    Attributes:
+        same: similarity is at least the threshold.
+        similarity: cosine, -1..1.
+        threshold: what it was compared with.
+    """
+
+    same: bool
+    similarity: float
+    threshold: float
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A picture that was not used, and why."""
+
+    name: str
+    source: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Enrolment:
+    """What an enrolment did.
+
+    Attributes:
+        added: photos stored, by person.
+        refused: pictures that could not be used.
+        notes: what was decided on pictures that were used, such as which of several faces was taken.
+    """
+
+    added: dict[str, int]
+    refused: list[Refusal]
+    notes: list[Refusal]
