@@ -1,6 +1,6 @@
 """The model card: all that has to be known of a network to feed it and to read its answer."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from common.config import check_keys
@@ -39,6 +39,7 @@ class ModelCard:
         flip: "none"; "sum_raw": f(x) + f(mirrored x); "sum_normalised": the sum of both after normalising each.
         threshold: None where nobody stated one.
         source: where the network comes from and what it was trained on.
+        direct_kernels: whether it runs faster with oneDNN's direct kernels where the CPU lacks AVX-512.
     """
 
     name: str
@@ -51,7 +52,7 @@ class ModelCard:
     flip: str = "none"
     threshold: Threshold | None = None
     source: str = ""
-    extra: dict[str, Any] = field(default_factory=dict)
+    direct_kernels: bool = False
 
     @classmethod
     def from_mapping(cls, mapping: dict[str, Any], where: str) -> "ModelCard":
@@ -84,6 +85,8 @@ class ModelCard:
         for key in ("mean", "scale"):
             if isinstance(getattr(self, key), bool) or not isinstance(getattr(self, key), (int, float)):
                 raise BadConfig(f"{where}: {key} must be a number, not {getattr(self, key)!r}.")
+        if not isinstance(self.direct_kernels, bool):
+            raise BadConfig(f"{where}: direct_kernels must be true or false, not {self.direct_kernels!r}.")
         if self.scale == 0:
             raise BadConfig(f"{where}: scale must not be 0.")
         if self.threshold and not -1 <= self.threshold.similarity <= 1:

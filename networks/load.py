@@ -129,7 +129,7 @@ def _build(path: Path, card: ModelCard, digest: str, threads: int | None, precis
             preprocess=Preprocess(card.colour, card.mean, card.scale),
             threads=threads,
             precision=precision,
-            direct_kernels=bool(card.extra.get("direct_kernels", False)),
+            direct_kernels=card.direct_kernels,
         )
     network = Network(engine, card, digest)
     width = network._run(np.zeros((1, *card.input_size, 3), np.uint8)).shape[1]
@@ -151,7 +151,7 @@ class _FedInNumPy:
 
 def _digest(card: ModelCard, files: list[Path]) -> str:
     """What makes embeddings comparable: the weights, and how the network is fed."""
-    feeding = replace(card, name="", source="", threshold=None, extra={})
+    feeding = replace(card, name="", source="", threshold=None, direct_kernels=False)
     parts = [repr(feeding), *(_sha256(path) for path in files)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 

@@ -75,6 +75,8 @@ class OpenVINOEngine:
         if not self._batched:
             return self._infer(inputs)
         count = len(inputs[0])
+        if count == 0:  # pooling refuses an empty batch
+            return [np.zeros((0, *(side or 0 for side in shape[1:])), np.float32) for shape in self.output_shapes]
         if self._fixed_batch:
             return self._in_fixed_batches(inputs, count)
         parts = [self._infer([x[start:stop] for x in inputs]) for start, stop in powers_of_two(count)]
@@ -82,7 +84,7 @@ class OpenVINOEngine:
 
     def _in_fixed_batches(self, inputs, count: int) -> list[np.ndarray]:
         size, parts = self._fixed_batch, []
-        for start in range(0, max(count, 1), size):
+        for start in range(0, count, size):
             pieces = [x[start : start + size] for x in inputs]
             missing = size - len(pieces[0])
             padded = [np.concatenate([x, np.zeros((missing, *x.shape[1:]), x.dtype)]) for x in pieces]
@@ -108,9 +110,7 @@ def prepare(model: str | Path) -> ov.Model:
 
 
 def powers_of_two(count: int) -> list[tuple[int, int]]:
-    """Cut 0..count into pieces of 32, 16, 8, 4, 2 and 1, largest first; one empty piece for 0."""
-    if count == 0:
-        return [(0, 0)]
+    """Cut 0..count into pieces of 32, 16, 8, 4, 2 and 1, largest first."""
     pieces, start = [], 0
     while start < count:
         size = min(LARGEST_BATCH, 1 << ((count - start).bit_length() - 1))

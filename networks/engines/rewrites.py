@@ -41,7 +41,7 @@ def fuse_prelu(model: ov.Model) -> int:
     count = 0
     for add in model.get_ordered_ops():
         found = _decomposed_prelu(add)
-        if found:
+        if found and _is_per_channel(found[1], found[0]):
             x, slope = found
             prelu = opset.prelu(x, opset.constant(slope.reshape(-1).astype(np.float32)))
             add.output(0).replace(prelu.output(0))
@@ -70,6 +70,17 @@ def _decomposed_prelu(add: ov.Node) -> tuple[ov.Output, np.ndarray] | None:
     if inner.get_type_name() != "Relu" or inner.input_value(0).get_node().get_type_name() != "Negative":
         return None
     return (x, constant(slope)) if inner.input_value(0).get_node().input_value(0) == x else None
+
+
+def _is_per_channel(slope: np.ndarray, x: ov.Output) -> bool:
+    """Whether ``slope`` is one number, or one for each of axis 1 of float32 ``x``: PReLU puts slopes nowhere else."""
+    sides = x.get_partial_shape()
+    if x.get_element_type() != ov.Type.f32 or sides.rank.is_dynamic or slope.ndim > len(sides):
+        return False
+    if slope.size == 1:
+        return True
+    along = (1,) * (len(sides) - slope.ndim) + slope.shape
+    return along[1] == slope.size and sides[1] == ov.Dimension(slope.size)
 
 
 def merge_linear_convolutions(model: ov.Model) -> int:
@@ -105,6 +116,8 @@ def _linear_pointwise_before(second: ov.Node) -> tuple[ov.Node, np.ndarray] | No
         return None
     convolution, bias = producers(add)
     if not _is_pointwise(convolution) or not is_constant(bias):
+        return None
+    if list(bias.output(0).get_partial_shape()) != [1, _channels(convolution)[0], 1, 1]:
         return None
     if len(convolution.output(0).get_target_inputs()) != 1:
         return None
