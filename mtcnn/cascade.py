@@ -86,12 +86,17 @@ class Mtcnn(Detector):
 
 
 def _check(min_face_size: float, thresholds: tuple, scale_factor: float) -> None:
-    if not min_face_size >= pyramid.CELL:
+    if not _is_number(min_face_size) or not min_face_size >= pyramid.CELL:
         raise BadArgument(f"min_face_size must be at least {pyramid.CELL} pixels, not {min_face_size!r}.")
-    if len(thresholds) != 3 or not all(0 < t < 1 for t in thresholds):
+    three = isinstance(thresholds, (tuple, list)) and len(thresholds) == 3
+    if not three or not all(_is_number(t) and 0 < t < 1 for t in thresholds):
         raise BadArgument(f"thresholds must be three probabilities between 0 and 1, not {thresholds!r}.")
-    if not 0.1 <= scale_factor <= 0.95:
+    if not _is_number(scale_factor) or not 0.1 <= scale_factor <= 0.95:
         raise BadArgument(f"scale_factor must be between 0.1 and 0.95, not {scale_factor!r}.")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _regress(boxes: np.ndarray, regression: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 
+import cv2
 import numpy as np
 
 from common.errors import NoFace
@@ -9,9 +10,16 @@ from mtcnn.align import align
 from mtcnn.detections import Detections
 from mtcnn.pictures import Picture, read_picture
 
+TIGHT_SIDE = 320  # pixels to which the longer side is shrunk for the second look: about 2 ms
+TIGHT_BORDER = 0.25  # of the shorter side, added all around
+
 
 class Detector(ABC):
-    """Finds faces. A new detector writes ``_detect`` and is listed in ``mtcnn.DETECTORS``."""
+    """Finds faces. A new detector writes ``_detect`` and is listed in ``mtcnn.DETECTORS``.
+
+    Where it finds nothing, ``detect`` looks a second time for one large face in the picture with a border around:
+    crops in which the face touches the edges are common, and detectors miss them (2 of 40 of a set of face crops).
+    """
 
     @abstractmethod
     def _detect(self, picture: np.ndarray) -> Detections:
@@ -23,7 +31,9 @@ class Detector(ABC):
         Raises:
             BadPicture: the picture cannot be read.
         """
-        return self._detect(read_picture(img))
+        picture = read_picture(img)
+        detections = self._detect(picture)
+        return detections if len(detections) else self._detect_tight(picture)
 
     def detect_single(self, img: Picture) -> Detections:
         """The one face a portrait is about, large and central, as ``Detections`` of length 1.
@@ -33,7 +43,7 @@ class Detector(ABC):
             BadPicture: the picture cannot be read.
         """
         picture = read_picture(img)
-        detections = self._detect(picture)
+        detections = self.detect(picture)
         if not len(detections):
             raise NoFace("No face found. Use a photo in which the face is at least 40 pixels high and not covered.")
         return detections[most_prominent(detections, picture.shape)]
@@ -42,8 +52,19 @@ class Detector(ABC):
         """Aligned faces uint8 ``[n, size, size, 3]`` BGR of ``detections``, or of all faces found."""
         picture = read_picture(img)
         if detections is None:
-            detections = self._detect(picture)
+            detections = self.detect(picture)
         return align(picture, detections.landmarks, size)
+
+    def _detect_tight(self, picture: np.ndarray) -> Detections:
+        height, width = picture.shape[:2]
+        scale = min(1.0, TIGHT_SIDE / max(height, width))
+        border = round(TIGHT_BORDER * scale * min(height, width))
+        if border == 0:
+            return Detections.none()
+        small = cv2.resize(picture, (round(width * scale), round(height * scale)), interpolation=cv2.INTER_AREA)
+        framed = cv2.copyMakeBorder(small, border, border, border, border, cv2.BORDER_REPLICATE)
+        found = self._detect(framed)
+        return Detections((found.boxes - border) / scale, (found.landmarks - border) / scale, found.scores)
 
 
 def most_prominent(detections: Detections, shape: tuple[int, ...]) -> int:

@@ -39,6 +39,7 @@ def nms(
     if groups is None:
         kept = cv2.dnn.NMSBoxes(corners_and_sizes, scores, 0.0, threshold)
     else:
+        corners_and_sizes[:, :2] -= corners_and_sizes[:, :2].min()  # OpenCV mixes groups up below 0
         kept = cv2.dnn.NMSBoxesBatched(corners_and_sizes, scores, np.asarray(groups, np.int32), 0.0, threshold)
     return np.asarray(kept, np.int64).reshape(-1)
 

@@ -2,14 +2,13 @@
 
 import io
 import os
-import warnings
 from pathlib import Path
 from typing import TypeAlias
 
 import cv2
 import numpy as np
 
-from common.errors import BadArgument, BadPicture
+from common.errors import BadArgument, BadPicture, FaceError
 
 Picture: TypeAlias = str | os.PathLike | bytes | np.ndarray
 
@@ -18,6 +17,7 @@ FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "PPM", "GIF", "AVIF")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".gif", ".avif")
 MAX_PIXELS = 120_000_000  # 360 MB decoded; the largest phone sensor has 108 million
 MAX_SIDE = 32_000  # cv2.remap counts rows and columns in 16 bits
+REMEDY = "Shrink it, or set RECOGNIZER_MAX_PIXELS."
 
 
 def read_picture(img: Picture) -> np.ndarray:
@@ -52,11 +52,11 @@ def picture_files(folder: str | os.PathLike) -> list[Path]:
 
 
 def _from_path(path: Path) -> np.ndarray:
-    if not path.exists():
-        raise BadPicture(f"No such picture: {path}")
-    if path.is_dir():
-        raise BadPicture(f"{path} is a folder, not a picture.")
     try:
+        if path.is_dir():
+            raise BadPicture(f"{path} is a folder, not a picture.")
+        if not path.is_file():  # a pipe or device could block or never end
+            raise BadPicture(f"{path} is not a regular file." if path.exists() else f"No such picture: {path}")
         with path.open("rb") as file:
             return _decode(file, str(path))
     except OSError as error:
@@ -66,29 +66,28 @@ def _from_path(path: Path) -> np.ndarray:
 def _decode(file, name: str) -> np.ndarray:
     from PIL import AvifImagePlugin, Image, ImageOps, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin  # noqa: F401
 
+    if Image.MAX_IMAGE_PIXELS is not None:  # Pillow's own limit, for the whole process: never lowered
+        Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS, max_pixels())
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # our own limit of pixels is checked below, damaged metadata is no matter
-            Image.MAX_IMAGE_PIXELS = None
-            image = Image.open(file, formats=FORMATS)
-            _check_size(*image.size, name)
-            image.load()
-            image = ImageOps.exif_transpose(image)
+        image = Image.open(file, formats=FORMATS)
+        _check_size(*image.size, name)
+        image.load()
+        return _to_bgr(ImageOps.exif_transpose(image), name)
+    except FaceError:
+        raise
     except UnidentifiedImageError:
         raise BadPicture(f"{name} is not a picture. Expected one of: {', '.join(FORMATS)}.") from None
-    except BadPicture:
-        raise
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, MemoryError) as error:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise BadPicture(f"{name} has too many pixels; at most {max_pixels()} are read. {REMEDY}") from None
+    except Exception as error:  # decoders and metadata parsers raise nearly anything on a damaged file
         raise BadPicture(f"{name} is damaged or cut short ({str(error)[:120]}).") from None
-    return _to_bgr(image, name)
 
 
 def _check_size(width: int, height: int, name: str) -> None:
     limit = max_pixels()
     if width * height > limit or max(width, height) > MAX_SIDE:
         raise BadPicture(
-            f"{name} has {width}x{height} pixels; at most {limit} in all and {MAX_SIDE} a side are read. "
-            "Shrink it, or set RECOGNIZER_MAX_PIXELS."
+            f"{name} has {width}x{height} pixels; at most {limit} in all and {MAX_SIDE} a side are read. {REMEDY}"
         )
 
 

@@ -1,6 +1,7 @@
 """The model card: all that has to be known of a network to feed it and to read its answer."""
 
 from dataclasses import asdict, dataclass
+from math import isfinite
 from typing import Any
 
 from common.config import check_keys
@@ -82,22 +83,40 @@ class ModelCard:
         for key, choices in (("task", TASKS), ("colour", ("rgb", "bgr")), ("flip", FLIPS)):
             if getattr(self, key) not in choices:
                 raise BadConfig(f"{where}: {key} is {getattr(self, key)!r}. Expected one of: {', '.join(choices)}.")
+        for key, kind in (("name", str), ("source", str), ("direct_kernels", bool)):
+            if not isinstance(getattr(self, key), kind):
+                raise BadConfig(f"{where}: {key} must be {kind.__name__}, not {getattr(self, key)!r}.")
         for key in ("mean", "scale"):
-            if isinstance(getattr(self, key), bool) or not isinstance(getattr(self, key), (int, float)):
+            if not _is_number(getattr(self, key)):
                 raise BadConfig(f"{where}: {key} must be a number, not {getattr(self, key)!r}.")
-        if not isinstance(self.direct_kernels, bool):
-            raise BadConfig(f"{where}: direct_kernels must be true or false, not {self.direct_kernels!r}.")
         if self.scale == 0:
             raise BadConfig(f"{where}: scale must not be 0.")
-        if self.threshold and not -1 <= self.threshold.similarity <= 1:
-            raise BadConfig(f"{where}: threshold.similarity is a cosine, -1..1, not {self.threshold.similarity!r}.")
-        if self.task == "embedding" and not (isinstance(self.embedding_size, int) and self.embedding_size > 0):
+        if self.threshold:
+            self._check_threshold(where)
+        if self.task == "embedding":
+            self._check_embedding(where)
+
+    def _check_threshold(self, where: str) -> None:
+        similarity, far = self.threshold.similarity, self.threshold.far
+        if not _is_number(similarity) or not -1 <= similarity <= 1:
+            raise BadConfig(f"{where}: threshold.similarity is a cosine, -1..1, not {similarity!r}.")
+        if far is not None and not (_is_number(far) and 0 <= far <= 1):
+            raise BadConfig(f"{where}: threshold.far is a rate, 0..1, or null, not {far!r}.")
+
+    def _check_embedding(self, where: str) -> None:
+        if type(self.embedding_size) is not int or self.embedding_size < 1:
             raise BadConfig(f"{where}: embedding_size must be a positive whole number, not {self.embedding_size!r}.")
+        if self.input_size is None:
+            raise BadConfig(f"{where}: input_size must be given: a recogniser takes faces of one size.")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
 
 
 def _size(value: Any, where: str) -> tuple[int, int]:
     if isinstance(value, int) and not isinstance(value, bool):
         value = [value, value]
-    if not (isinstance(value, (list, tuple)) and len(value) == 2 and all(isinstance(v, int) and v > 0 for v in value)):
+    if not (isinstance(value, (list, tuple)) and len(value) == 2 and all(type(v) is int and v > 0 for v in value)):
         raise BadConfig(f"{where}: input_size must be one or two positive whole numbers, not {value!r}.")
     return (value[0], value[1])

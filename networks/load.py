@@ -2,7 +2,7 @@
 
 import hashlib
 import threading
-from dataclasses import replace
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,8 @@ from common.errors import BadArgument, BadConfig, BadModel, ChecksumMismatch, Un
 from networks import zoo
 from networks.card import ModelCard
 from networks.engines import ENGINES
+from networks.engines.preprocess import Preprocess
+from networks.fetch import sha256
 from networks.network import Network
 
 DEVICES = ("auto", "cpu", "gpu")
@@ -51,7 +53,7 @@ def load(
     if card.task != "embedding":
         raise BadModel(f"{card.name} is a model for {card.task}, not a recogniser.")
     path = _choose(files, device, card.name)
-    key = (path.resolve(), digest, threads, precision)
+    key = (path.resolve(), digest, repr(card), threads, precision)
     with _lock:
         if key not in _loaded:
             _loaded[key] = _build(path, card, digest, threads, precision)
@@ -59,7 +61,7 @@ def load(
 
 
 def _find(model: str | Path, card, accept_license: bool) -> tuple[list[Path], ModelCard, str]:
-    path = Path(model).expanduser()
+    path = _path(model)
     if (path / BUNDLE_CARD).is_file():
         return _bundle(path)
     if path.suffix in GRAPHS or (path / "saved_model.pb").is_file():
@@ -75,6 +77,18 @@ def _find(model: str | Path, card, accept_license: bool) -> tuple[list[Path], Mo
     )
 
 
+def _path(model: str | Path) -> Path:
+    if not isinstance(model, (str, PathLike)):
+        raise BadArgument(f"model must be a name or a path, not {type(model).__name__}.")
+    try:
+        path = Path(model).expanduser()
+        path.exists()
+    except (OSError, RuntimeError) as error:  # too long for the file system, not allowed, no such home folder
+        reason = getattr(error, "strerror", None) or error
+        raise BadModel(f"No such model: {str(model)[:80]!r} ({reason}).") from None
+    return path
+
+
 def _bundle(folder: Path) -> tuple[list[Path], ModelCard, str]:
     where = str(folder / BUNDLE_CARD)
     content = config.load(folder / BUNDLE_CARD)
@@ -84,20 +98,25 @@ def _bundle(folder: Path) -> tuple[list[Path], ModelCard, str]:
         raise BadConfig(f"{where}: files must map each file's name to its SHA-256.")
     paths = []
     for name, expected in content["files"].items():
-        path = folder / name
+        path = folder / str(name)
         if path.resolve().parent != folder.resolve() or not path.is_file():
             raise BadModel(f"{where} lists {name!r}, which is not a file in that folder.")
-        found = _sha256(path)
+        found = sha256(path)
         if found != expected:
             raise ChecksumMismatch(f"{path} was altered: expected SHA-256 {expected}, found {found}.")
         paths.append(path)
+    for path in paths:
+        if path.suffix == ".xml" and path.with_suffix(".bin") not in paths:
+            raise BadModel(f"{where} must list {path.stem}.bin, the weights of {path.name}, too.")
     return paths, card, _digest(card, paths)
 
 
 def _bare_file(path: Path, card) -> tuple[list[Path], ModelCard, str]:
     if not path.exists():
         raise BadModel(f"No such model: {path}")
-    if not isinstance(card, ModelCard):
+    if isinstance(card, ModelCard):
+        card = ModelCard.from_mapping(card.to_mapping(), "card")
+    else:
         source = Path(card) if card else path.with_suffix(".yaml")
         if not source.is_file():
             raise BadModel(f"{path} needs a model card: write {source} (see docs/models.md), or pass card=.")
@@ -105,6 +124,8 @@ def _bare_file(path: Path, card) -> tuple[list[Path], ModelCard, str]:
     files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
     if path.suffix == ".xml":
         files.append(path.with_suffix(".bin"))
+        if not files[-1].is_file():
+            raise BadModel(f"{path} needs its weights beside it: {files[-1]} is missing.")
     return [path], card, _digest(card, files)
 
 
@@ -119,43 +140,28 @@ def _choose(files: list[Path], device: str, name: str) -> Path:
 
 
 def _build(path: Path, card: ModelCard, digest: str, threads: int | None, precision: str) -> Network:
-    if path.suffix == ".keras":
-        engine = _FedInNumPy(ENGINES["keras"](path, precision=precision), card)
-    else:
-        from networks.engines.openvino import Preprocess
-
-        engine = ENGINES["openvino"](
-            path,
-            preprocess=Preprocess(card.colour, card.mean, card.scale),
-            threads=threads,
-            precision=precision,
-            direct_kernels=card.direct_kernels,
-        )
-    network = Network(engine, card, digest)
-    width = network._run(np.zeros((1, *card.input_size, 3), np.uint8)).shape[1]
+    try:
+        network = Network(_engine(path, card, threads, precision), card, digest)
+        width = network._run(np.zeros((1, *card.input_size, 3), np.uint8)).shape[1]
+    except (RuntimeError, ValueError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[-1][:200]
+        raise BadModel(f"{path} cannot be run as its card says ({reason}).") from None
     if width != card.embedding_size:
         raise BadModel(f"{path} gives embeddings of {width} numbers; its card says {card.embedding_size}.")
     return network
 
 
-class _FedInNumPy:
-    """Gives an engine without preprocessing of its own the pictures its card asks for."""
-
-    def __init__(self, engine, card: ModelCard):
-        self._engine, self._card = engine, card
-
-    def __call__(self, pictures: np.ndarray) -> list[np.ndarray]:
-        x = pictures[..., ::-1] if self._card.colour == "rgb" else pictures
-        return self._engine((x.astype(np.float32) - self._card.mean) / self._card.scale)
+def _engine(path: Path, card: ModelCard, threads: int | None, precision: str):
+    preprocess = Preprocess(card.colour, card.mean, card.scale)
+    if path.suffix == ".keras":
+        return ENGINES["keras"](path, preprocess=preprocess, precision=precision)
+    return ENGINES["openvino"](
+        path, preprocess=preprocess, threads=threads, precision=precision, direct_kernels=card.direct_kernels
+    )
 
 
 def _digest(card: ModelCard, files: list[Path]) -> str:
-    """What makes embeddings comparable: the weights, and how the network is fed."""
-    feeding = replace(card, name="", source="", threshold=None, direct_kernels=False)
-    parts = [repr(feeding), *(_sha256(path) for path in files)]
+    """What makes embeddings comparable: the weights, and how the network is fed and read."""
+    feeding = (card.input_size, card.colour, float(card.mean), float(card.scale), card.flip)
+    parts = [repr(feeding), *(sha256(path) for path in files)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -10,6 +10,7 @@ import mtcnn
 import networks
 from common.errors import BadArgument, BadEmbedding, BadPicture, FaceError
 from db import Face, Person
+from db.names import clean
 from mtcnn import Detections, Detector, Picture, read_picture
 from mtcnn.align import align
 from recognizer import settings as settings_file
@@ -247,8 +248,6 @@ class Recognizer:
         return results
 
     def _enrol(self, people: list[tuple[str, list[Picture]]], store, progress: Progress | None) -> Enrolment:
-        from db.names import clean
-
         work = [(clean(name), img, number) for name, imgs in people for number, img in enumerate(imgs, 1)]
         gathered = Gathered()
         for name, img, number in progress(work, len(work)) if progress else work:

@@ -1,7 +1,6 @@
 """OpenVINO on the CPU: ONNX, TFLite, SavedModel and OpenVINO IR through one engine."""
 
 import threading
-from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -9,20 +8,12 @@ import numpy as np
 import openvino as ov
 
 from common.errors import BadArgument, BadModel
+from networks.engines.preprocess import Preprocess
 from networks.engines.rewrites import free_batch, fuse_prelu, merge_linear_convolutions, with_direct_kernels
 
 PRECISIONS = {"f32": "FP32", "bf16": "BF16", "f16": "FP16"}
 LARGEST_BATCH = 32
 AVX_512F = 13  # cv::CpuFeatures; OpenCV 5 has no Python name for it
-
-
-@dataclass(frozen=True)
-class Preprocess:
-    """What happens to uint8 BGR pictures inside the graph: the network sees ``(x - mean) / scale``, RGB or BGR."""
-
-    colour: str
-    mean: float
-    scale: float
 
 
 class OpenVINOEngine:
