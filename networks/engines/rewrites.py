@@ -153,11 +153,16 @@ def free_batch(model: ov.Model) -> bool:
             if len(target) > 1 and target[0] == batch.get_length() and -1 not in target[1:]:
                 free = opset.constant(np.array([-1, *target[1:]], np.int64))
                 node.input(1).replace_source_output(free.output(0))
+    # 7 first: a graph that mixes its inputs takes any batch, but not 7 to 7 outputs.
+    return _outputs_follow(model, 7) and _outputs_follow(model, -1)
+
+
+def _outputs_follow(model: ov.Model, batch: int) -> bool:
     try:
-        model.reshape({port: ov.PartialShape([-1, *list(port.get_partial_shape())[1:]]) for port in model.inputs})
+        model.reshape({port: ov.PartialShape([batch, *list(port.get_partial_shape())[1:]]) for port in model.inputs})
     except RuntimeError:
         return False
-    return all(port.get_partial_shape()[0].is_dynamic for port in model.outputs)
+    return all(port.get_partial_shape()[0] == ov.Dimension(batch) for port in model.outputs)
 
 
 DIRECT_KERNELS = "cpu:jit_avx2_dw,cpu:jit_avx2_1x1,cpu:jit_avx2"
