@@ -1,0 +1,15 @@
+"""The command line ``recognizer``; docs/command-line.md describes it.
+
+Modules that take long to import (networks, rich) are imported where a command needs them: help stays fast.
+"""
+
+import sys
+
+
+def main() -> None:
+    """Run the command line on ``sys.argv`` and exit with its code."""
+    from recognizer.cli.app import app
+
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # file names need not be valid text
+    app(prog_name="recognizer")

@@ -1,0 +1,68 @@
+"""The commands under their names."""
+
+import inspect
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from common import __version__
+from recognizer.cli import demo, enroll, failures, models, people, recognize
+from recognizer.cli.options import spread
+
+EXIT_CODES = "Exit codes: 0 done; 1 a clear no (verify, models verify, forget); 2 an error; 130 interrupted."
+
+settings = {"no_args_is_help": True, "rich_markup_mode": "rich", "pretty_exceptions_enable": False}
+settings["context_settings"] = {"help_option_names": ["-h", "--help"]}
+app = typer.Typer(epilog=EXIT_CODES, **settings)
+models_app = typer.Typer(help="The public models: what there is, fetching them, checking them.", **settings)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"recognizer {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version),
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback of an unexpected error.")
+    ] = False,
+) -> None:
+    """Find the faces in photos and say whose they are."""
+    failures.show_tracebacks(debug)
+
+
+def _add(group: typer.Typer, name: str, function: Callable, examples: list[str]) -> None:
+    epilog = "\n\n".join(["[bold]Examples[/bold]", *(f"  recognizer {example}" for example in examples)])
+    paragraphs = inspect.getdoc(function).split("\n\n")
+    help = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+    group.command(name, help=help, epilog=epilog)(failures.reported(spread(function)))
+
+
+_add(app, "enroll", enroll.enroll, ["enroll Ann ann1.jpg ann2.jpg", 'enroll "Bob Ray" photos-of-bob/'])
+_add(app, "enroll-folder", enroll.enroll_folder, ["enroll-folder facebank/"])
+_add(
+    app,
+    "recognize",
+    recognize.recognize,
+    ["recognize party.jpg", "recognize holidays/ --out annotated/", "recognize party.jpg --json"],
+)
+_add(
+    app,
+    "verify",
+    recognize.verify,
+    ["verify passport.jpg selfie.jpg", "verify a.jpg b.jpg && echo same"],
+)
+_add(app, "people", people.people, ["people", "people --json"])
+_add(app, "forget", people.forget, ["forget Ann", 'forget Ann "Bob Ray" --yes'])
+_add(app, "demo", demo.demo, ["demo", "demo --out annotated/"])
+app.add_typer(models_app, name="models")
+_add(models_app, "list", models.list_models, ["models list", "models list --json"])
+_add(models_app, "pull", models.pull, ["models pull mobilefacenet mtcnn", "models pull --all"])
+_add(models_app, "verify", models.verify, ["models verify", "models verify mobilefacenet"])

@@ -1,0 +1,57 @@
+"""``recognizer enroll`` and ``recognizer enroll-folder``."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from recognizer.cli.failures import say
+from recognizer.cli.options import Json, RecognizerOptions
+from recognizer.cli.progress import bar
+from recognizer.cli.tables import show, show_json
+
+if TYPE_CHECKING:
+    from recognizer import Enrolment
+
+
+def enroll(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The person, in any script.")],
+    photos: Annotated[list[Path], typer.Argument(metavar="PHOTO", help="Photos, or folders of photos.")],
+    options: RecognizerOptions,
+    as_json: Json = False,
+) -> None:
+    """Put a person in, or add photos to one who is there.
+
+    Of a photo with several faces the most prominent is taken. Photos that cannot be used are reported and
+    left out; it is an error if none is left, and then nothing is stored.
+    """
+    from recognizer.cli.photos import expand
+
+    paths = expand(photos)
+    with options.open() as recognizer:
+        _report(recognizer.add_customs(name, paths, progress=bar), as_json)
+
+
+def enroll_folder(
+    facebank: Annotated[Path, typer.Argument(metavar="FACEBANK", help="One folder of photos per person.")],
+    options: RecognizerOptions,
+    as_json: Json = False,
+) -> None:
+    """Put in everyone of a facebank: FACEBANK/NAME/photo.jpg.
+
+    All of it is stored in one step, or nothing. Photos that cannot be used are reported and left out.
+    """
+    with options.open() as recognizer:
+        _report(recognizer.add_customs(facebank, progress=bar), as_json)
+
+
+def _report(enrolment: "Enrolment", as_json: bool) -> None:
+    for refusal in enrolment.refused:
+        say("warning", f"{refusal.source or refusal.name}: not used: {refusal.reason}")
+    for note in enrolment.notes:
+        say("note", f"{note.source}: {note.reason}")
+    if as_json:
+        show_json(asdict(enrolment))
+    else:
+        show(("Enrolled", "Photos"), [(name, str(count)) for name, count in enrolment.added.items()])

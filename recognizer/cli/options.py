@@ -1,0 +1,84 @@
+"""The options that several commands share, each written down once."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+
+import typer
+
+if TYPE_CHECKING:
+    from recognizer import Recognizer
+
+PEOPLE = "Where the people are"
+NETWORKS = "Networks"
+
+AcceptLicense = Annotated[
+    bool,
+    typer.Option(
+        "--accept-license", help="Accept the licence of models that ask for it.", rich_help_panel=NETWORKS
+    ),
+]
+Json = Annotated[
+    bool, typer.Option("--json", help="One JSON document on standard output.", show_default=False)
+]
+
+
+def _option(kind: type, help: str, panel: str) -> Any:
+    return Annotated[kind | None, typer.Option(help=help, rich_help_panel=panel, show_default=False)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GalleryOptions:
+    """Which people: None stands for what the settings file says."""
+
+    database: _option(str, "sqlite:////path/people.db, or mysql://user@host/database.", PEOPLE) = None
+    gallery: _option(str, "Gallery within the database; it belongs to one model.", PEOPLE) = None
+    config: _option(Path, "Settings file in place of recognizer.yaml.", PEOPLE) = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecognizerOptions(GalleryOptions):
+    """What a Recognizer is made with."""
+
+    model: _option(str, "A name of `models list`, a bundle's folder, or a model file.", NETWORKS) = None
+    detector: _option(str, "Face detector: mtcnn, yunet, or another of `models list`.", NETWORKS) = None
+    threshold: _option(float, "Cosine, -1 to 1, from which a face is called by a name.", NETWORKS) = None
+    device: _option(str, "auto, cpu or gpu.", NETWORKS) = None
+    precision: _option(str, "f32, bf16 or f16.", NETWORKS) = None
+    threads: _option(int, "CPU threads; all when not given.", NETWORKS) = None
+    accept_license: AcceptLicense = False
+
+    def open(self) -> "Recognizer":
+        """The Recognizer of these options; raises what its constructor raises."""
+        from recognizer import Recognizer
+
+        return Recognizer(**asdict(self))
+
+
+def spread(function: Callable) -> Callable:
+    """A command whose parameter ``options`` is one of the classes above, whose fields it takes as options."""
+    signature = inspect.signature(function)
+    if "options" not in signature.parameters:
+        return function
+    kind = signature.parameters["options"].annotation
+    hints = get_type_hints(kind, include_extras=True)
+    names = [field.name for field in fields(kind)]
+    parameters = [each for each in signature.parameters.values() if each.name != "options"]
+    parameters += [
+        inspect.Parameter(
+            name, inspect.Parameter.KEYWORD_ONLY, default=getattr(kind, name), annotation=hints[name]
+        )
+        for name in names
+    ]
+
+    @wraps(function)
+    def command(**given: Any) -> Any:
+        chosen = kind(**{name: given.pop(name) for name in names})
+        return function(options=chosen, **given)
+
+    command.__signature__ = signature.replace(parameters=parameters)
+    command.__annotations__ = {each.name: each.annotation for each in parameters}
+    return command
