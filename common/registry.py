@@ -18,7 +18,7 @@ class Registry(Mapping):
         self._targets = dict(targets)
 
     def __getitem__(self, name: str) -> Any:
-        if name not in self._targets:
+        if not isinstance(name, str) or name not in self._targets:
             raise UnknownChoice(f"Unknown {self.kind} {name!r}. Expected one of: {', '.join(self._targets)}.")
         module, attribute = self._targets[name].split(":")
         return getattr(import_module(module), attribute)

@@ -28,7 +28,7 @@ _created: dict[tuple, Detector] = {}
 _lock = threading.Lock()
 
 
-def create(name: str = "mtcnn", *, accept_license: bool = False, **options: Any) -> Detector:
+def create(name: str = "mtcnn", /, *, accept_license: bool = False, **options: Any) -> Detector:
     """The detector of that name with its public weights, made once per process for the same options.
 
     Args:

@@ -1,5 +1,7 @@
 """Five-point alignment: a similarity transform that puts eyes, nose and mouth where recognisers expect them."""
 
+from numbers import Integral
+
 import cv2
 import numpy as np
 
@@ -48,7 +50,7 @@ def align(picture: np.ndarray, landmarks: np.ndarray, size: int | tuple[int, int
     Returns:
         uint8 ``[n, height, width, 3]``, black where the picture ends, in the picture's colour order.
     """
-    height, width = (size, size) if isinstance(size, int) else size
+    height, width = (size, size) if isinstance(size, Integral) else size
     if height < 1 or width < 1:
         raise BadArgument(f"size must be positive, not {size!r}.")
     target = five_points(height, width)

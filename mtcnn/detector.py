@@ -48,7 +48,9 @@ class Detector(ABC):
             raise NoFace("No face found. Use a photo in which the face is at least 40 pixels high and not covered.")
         return detections[most_prominent(detections, picture.shape)]
 
-    def align(self, img: Picture, detections: Detections | None = None, size: int | tuple[int, int] = 112) -> np.ndarray:
+    def align(
+        self, img: Picture, detections: Detections | None = None, size: int | tuple[int, int] = 112
+    ) -> np.ndarray:
         """Aligned faces uint8 ``[n, size, size, 3]`` BGR of ``detections``, or of all faces found."""
         picture = read_picture(img)
         if detections is None:

@@ -34,7 +34,7 @@ def read_picture(img: Picture) -> np.ndarray:
             limit of 120 million pixels), or an array of another type or shape.
     """
     if isinstance(img, np.ndarray):
-        return _from_array(img)
+        return _from_array(np.asarray(img))  # not a matrix or masked array, which reshape in ways of their own
     if isinstance(img, (bytes, bytearray, memoryview)):
         return _decode(io.BytesIO(img), f"the picture ({len(img)} bytes)")
     if isinstance(img, (str, os.PathLike)):
@@ -121,7 +121,8 @@ def _from_array(array: np.ndarray) -> np.ndarray:
     if array.ndim == 2:
         array = array[:, :, None]
     if array.ndim != 3 or array.shape[2] not in (1, 3, 4) or 0 in array.shape:
-        raise BadPicture(f"A picture's array must be [H, W], [H, W, 1], [H, W, 3] or [H, W, 4], not {list(array.shape)}.")
+        expected = "[H, W], [H, W, 1], [H, W, 3] or [H, W, 4]"
+        raise BadPicture(f"A picture's array must be {expected}, not {list(array.shape)}.")
     _check_size(array.shape[1], array.shape[0], "The array")
     if array.dtype == np.uint16:
         array = (array // 257).astype(np.uint8)

@@ -61,7 +61,10 @@ def layout(height: int, width: int, min_face_size: float, scale_factor: float) -
 
 
 def _shelves(sizes: list[tuple[float, int, int]]) -> tuple[list[Level], int, int]:
-    """Place the levels on shelves as tall as the first: 10 % of the canvas stays empty. Places are even: so is a cell's."""
+    """Place the levels on shelves as tall as the first: 10 % of the canvas stays empty.
+
+    Places are even, as those of cells are.
+    """
     shelf_length = _even(sizes[0][2])
     shelves: list[list[int]] = []  # start row, depth, used length
     levels = []

@@ -1,4 +1,7 @@
-"""Networks and the weights they run with: the zoo of public models, bundles, engines. Nothing here knows what a face is."""
+"""Networks and the weights they run with: the zoo of public models, bundles, engines.
+
+Nothing here knows what a face is.
+"""
 
 from networks.load import load
 from networks.network import Network

@@ -36,7 +36,8 @@ class Network:
         """
         expected = (*self.card.input_size, 3)
         if not isinstance(aligned, np.ndarray) or aligned.dtype != np.uint8 or aligned.shape[1:] != expected:
-            came = f"{aligned.dtype} {list(aligned.shape)}" if isinstance(aligned, np.ndarray) else type(aligned).__name__
+            is_array = isinstance(aligned, np.ndarray)
+            came = f"{aligned.dtype} {list(aligned.shape)}" if is_array else type(aligned).__name__
             raise BadPicture(f"{self.name} takes aligned faces uint8 [n, {expected[0]}, {expected[1]}, 3], not {came}.")
         if len(aligned) == 0:
             return np.zeros((0, self.dim), np.float32)
@@ -54,5 +55,5 @@ class Network:
 
 def normalise(embeddings: np.ndarray) -> np.ndarray:
     """Rows scaled to length 1, float32; a row of zeros stays zero."""
-    lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
-    return (embeddings / np.maximum(lengths, np.finfo(np.float32).tiny)).astype(np.float32)
+    lengths = np.linalg.norm(embeddings.astype(np.float64), axis=1, keepdims=True)
+    return (embeddings / np.maximum(lengths, np.finfo(np.float64).tiny)).astype(np.float32)

@@ -64,7 +64,7 @@ class Gathered:
         """Raise NothingEnrolled, saying why, where no picture was usable."""
         if self.crops:
             return
-        reasons = "; ".join(f"{refusal.source}: {refusal.reason}" for refusal in self.refused[:3])
+        reasons = "; ".join(f"{refusal.source or refusal.name}: {refusal.reason}" for refusal in self.refused[:3])
         more = f"; and {len(self.refused) - 3} more" if len(self.refused) > 3 else ""
         raise NothingEnrolled(f"No usable picture, nothing was stored. {reasons or 'No picture was given'}{more}")
 
@@ -86,7 +86,7 @@ def people_and_pictures(name, imgs) -> list[tuple[str, list[Picture]]]:
         return [(each, as_list(pictures)) for each, pictures in name.items()]
     if imgs is not None:
         return [(name, as_list(imgs))]
-    if isinstance(name, (str, os.PathLike)) and Path(name).is_dir():
+    if isinstance(name, (str, os.PathLike)) and os.path.isdir(name):  # noqa: PTH112 (no error on any text)
         return facebank(Path(name))
     raise BadArgument(f"{str(name)[:80]!r} is no facebank folder. Give a name and its pictures, or such a folder.")
 
@@ -95,10 +95,14 @@ def facebank(folder: Path) -> list[tuple[str, list[Picture]]]:
     """``FOLDER/NAME/*.jpg`` as (name, pictures), in the order of the names; hidden folders are passed over."""
     if not folder.is_dir():
         raise BadArgument(f"No such folder: {folder}")
-    people = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
-    if not people:
+    try:
+        people = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+        found = [(path.name, list(picture_files(path))) for path in people]
+    except OSError as error:
+        raise BadArgument(f"{error.filename} cannot be read: {error.strerror}.") from None
+    if not found:
         raise NothingEnrolled(f"{folder} has no folders. Expected one per person: {folder}/NAME/photo.jpg")
-    return [(path.name, list(picture_files(path))) for path in people]
+    return found
 
 
 def as_list(imgs: Picture | Iterable[Picture]) -> list[Picture]:

@@ -48,7 +48,7 @@ class ExactIndex:
         results = []
         for row, columns in zip(similarities, nearest):
             columns = columns[np.argsort(-row[columns], kind="stable")]
-            results.append([(names[column], float(row[column])) for column in columns])
+            results.append([(names[column], min(1.0, max(-1.0, float(row[column])))) for column in columns])
         return results
 
 

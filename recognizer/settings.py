@@ -55,4 +55,8 @@ def _check(values: dict[str, Any], source: str) -> None:
     for key, kind in kinds.items():
         if not isinstance(values[key], kind) or isinstance(values[key], bool):
             expected = " or ".join(k.__name__ for k in kind) if isinstance(kind, tuple) else kind.__name__
-            raise BadConfig(f"{source}: {key} must be {expected.replace('NoneType', 'null')}, not {values[key]!r}.")
+            came = type(values[key]).__name__  # not the value: a database URL may hold a password
+            raise BadConfig(f"{source}: {key} must be {expected.replace('NoneType', 'null')}, not {came}.")
+    for option in values["detector_options"]:
+        if not isinstance(option, str):
+            raise BadConfig(f"{source}: detector_options: the key {option!r} must be text.")

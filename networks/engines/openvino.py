@@ -128,7 +128,7 @@ def _read(model: str | Path) -> ov.Model:
 def _settings(core: ov.Core, threads: int | None, precision: str) -> dict:
     if precision not in PRECISIONS:
         raise BadArgument(f"Unknown precision {precision!r}. Expected one of: {', '.join(PRECISIONS)}.")
-    if threads is not None and (not isinstance(threads, int) or threads < 1):
+    if threads is not None and (type(threads) is not int or threads < 1):
         raise BadArgument(f"threads must be a positive whole number, not {threads!r}.")
     offered = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     if PRECISIONS[precision] not in offered:

@@ -97,8 +97,9 @@ def merge_linear_convolutions(model: ov.Model) -> int:
         convolution, bias = first
         inner = constant(producers(convolution)[1])
         outer = constant(producers(second)[1])
-        shift = opset.constant((outer[:, :, 0, 0].astype(np.float64) @ bias.reshape(-1)).astype(np.float32).reshape(1, -1, 1, 1))
-        kernel = (outer[:, :, 0, 0].astype(np.float64) @ inner[:, :, 0, 0]).astype(np.float32)
+        outer = outer[:, :, 0, 0].astype(np.float64)
+        shift = opset.constant((outer @ bias.reshape(-1)).astype(np.float32).reshape(1, -1, 1, 1))
+        kernel = (outer @ inner[:, :, 0, 0]).astype(np.float32)
         merged = opset.convolution(
             convolution.input_value(0), opset.constant(kernel[:, :, None, None]), [1, 1], [0, 0], [0, 0], [1, 1]
         )

@@ -1,0 +1,226 @@
+"""One engine for every file format, any batch and any number of threads."""
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
+
+import numpy as np
+import openvino as ov
+import pytest
+from openvino import opset13 as op
+
+from common.errors import BadArgument, BadModel
+from networks.engines.openvino import OpenVINOEngine, Preprocess, powers_of_two
+
+RANDOM = np.random.default_rng(7)
+KERNEL = RANDOM.normal(0, 0.3, (4, 3, 3, 3)).astype(np.float32)
+DENSE = RANDOM.normal(0, 0.3, (4, 5)).astype(np.float32)
+
+
+def by_hand(x):
+    """float ``[n, 8, 6, 3]`` -> convolution, relu, mean over the picture, dense, in float64."""
+    x = np.float64(x)
+    windows = np.lib.stride_tricks.sliding_window_view(x, (3, 3), axis=(1, 2))
+    y = np.maximum(np.einsum("nhwcij,ocij->nhwo", windows, KERNEL), 0)
+    return y.mean((1, 2)) @ DENSE
+
+
+def graph(batch=-1, channels_first=True):
+    x = op.parameter([batch, 3, 8, 6] if channels_first else [batch, 8, 6, 3], np.float32, name="picture")
+    y = x if channels_first else op.transpose(x, [0, 3, 1, 2])
+    y = op.relu(op.convolution(y, op.constant(KERNEL), [1, 1], [0, 0], [0, 0], [1, 1]))
+    y = op.matmul(op.reduce_mean(y, op.constant([2, 3])), op.constant(DENSE), False, False)
+    return ov.Model([y.output(0)], [x])
+
+
+def save_ir(path, **options):
+    ov.save_model(graph(**options), path, compress_to_fp16=False)
+    return path
+
+
+def pictures(count, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (count, 8, 6, 3), np.uint8)
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 7, 33, 71])
+@pytest.mark.parametrize("batch", [-1, 1, 2, 8])
+def test_any_batch_gives_what_the_formula_gives(tmp_path, count, batch):
+    engine = OpenVINOEngine(save_ir(tmp_path / "net.xml", batch=batch))
+    x = RANDOM.normal(size=(count, 3, 8, 6)).astype(np.float32)
+    (found,) = engine(x)
+    assert found.shape == (count, 5) and found.dtype == np.float32
+    np.testing.assert_allclose(found, by_hand(x.transpose(0, 2, 3, 1)), rtol=1e-4, atol=1e-5)
+
+
+def mixing(batch):
+    """A network whose batch cannot be freed: its rows are counted in a Reshape across them."""
+    x = op.parameter([batch, 6], np.float32)
+    rows = op.reshape(
+        op.reshape(x, op.constant(np.array([6 * batch])), False), op.constant(np.array([batch, 6])), False
+    )
+    return ov.Model(
+        [op.matmul(rows, op.constant(np.eye(6, 4, dtype=np.float32)), False, False).output(0)], [x]
+    )
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 7, 33])
+def test_a_batch_that_cannot_be_freed_is_filled_up(tmp_path, count):
+    ov.save_model(mixing(3), tmp_path / "net.xml", compress_to_fp16=False)
+    engine = OpenVINOEngine(tmp_path / "net.xml")
+    x = RANDOM.normal(size=(count, 6)).astype(np.float32)
+    np.testing.assert_allclose(engine(x)[0], x[:, :4], rtol=1e-6)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 31, 32, 33, 64, 71, 100])
+def test_a_batch_is_cut_into_powers_of_two_without_gap(count):
+    pieces = powers_of_two(count)
+    assert [start for start, _ in pieces[1:]] == [stop for _, stop in pieces[:-1]]
+    assert pieces[0][0] == 0 and pieces[-1][1] == count
+    assert all(stop - start in (1, 2, 4, 8, 16, 32) for start, stop in pieces)
+
+
+@pytest.mark.parametrize("colour", ["rgb", "bgr"])
+@pytest.mark.parametrize(("mean", "scale"), [(127.5, 128), (0, 1), (100, 57.5), (0.0, 255)])
+@pytest.mark.parametrize("channels_first", [True, False])
+@pytest.mark.parametrize("batch", [-1, 2])
+def test_preprocessing_equals_numpy_s(tmp_path, colour, mean, scale, channels_first, batch):
+    path = save_ir(tmp_path / "net.xml", channels_first=channels_first, batch=batch)
+    engine = OpenVINOEngine(path, preprocess=Preprocess(colour, mean, scale))
+    x = pictures(5)
+    fed = (np.float64(x[..., ::-1] if colour == "rgb" else x) - mean) / scale
+    np.testing.assert_allclose(engine(x)[0], by_hand(fed), rtol=2e-4, atol=1e-4)
+
+
+def test_views_and_other_orders_in_memory_are_read_right(tmp_path):
+    engine = OpenVINOEngine(save_ir(tmp_path / "net.xml"), preprocess=Preprocess("bgr", 0, 1))
+    x = pictures(6)
+    np.testing.assert_allclose(engine(x[:, :, ::-1])[0], by_hand(x[:, :, ::-1]), rtol=1e-3)
+    np.testing.assert_allclose(engine(np.asfortranarray(x)[::2])[0], by_hand(x[::2]), rtol=1e-3)
+
+
+def test_answers_stay_when_the_engine_runs_again(tmp_path):
+    engine = OpenVINOEngine(save_ir(tmp_path / "net.xml"), preprocess=Preprocess("rgb", 0, 255))
+    first = engine(pictures(4, seed=1))[0]
+    copy = first.copy()
+    engine(pictures(4, seed=2))
+    np.testing.assert_array_equal(first, copy)
+
+
+def test_onnx_loads(tmp_path):
+    onnx = pytest.importorskip("onnx", reason="onnx writes the file of this test: pip install onnx")
+    from onnx import TensorProto, helper, numpy_helper
+
+    weights = [numpy_helper.from_array(KERNEL, "kernel"), numpy_helper.from_array(DENSE, "dense")]
+    nodes = [
+        helper.make_node("Conv", ["x", "kernel"], ["c"]),
+        helper.make_node("Relu", ["c"], ["r"]),
+        helper.make_node("GlobalAveragePool", ["r"], ["p"]),
+        helper.make_node("Flatten", ["p"], ["f"]),
+        helper.make_node("MatMul", ["f", "dense"], ["y"]),
+    ]
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, 8, 6])
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 5])
+    model = helper.make_model(
+        helper.make_graph(nodes, "net", [x], [y], weights),
+        opset_imports=[helper.make_opsetid("", 13)],
+        ir_version=8,
+    )
+    onnx.save(model, tmp_path / "net.onnx")
+    found = OpenVINOEngine(tmp_path / "net.onnx", preprocess=Preprocess("rgb", 127.5, 128))(pictures(3))[0]
+    np.testing.assert_allclose(
+        found, by_hand((np.float64(pictures(3)[..., ::-1]) - 127.5) / 128), rtol=1e-4, atol=1e-5
+    )
+
+
+def test_tflite_loads(mobilefacenet_files):
+    engine = OpenVINOEngine(mobilefacenet_files["model"], preprocess=Preprocess("rgb", 127.5, 128))
+    assert engine.input_shapes == [(None, 112, 112, 3)] and engine.output_shapes == [(None, 192)]
+    faces = np.random.default_rng(0).integers(0, 256, (3, 112, 112, 3), np.uint8)
+    together = engine(faces)[0]
+    for face, row in zip(faces, together):
+        np.testing.assert_allclose(engine(face[None])[0][0], row, rtol=1e-3, atol=1e-4 * np.abs(row).max())
+
+
+@pytest.mark.skipif(
+    find_spec("tensorflow") is None, reason="TensorFlow writes SavedModels: pip install '.[train]'"
+)
+def test_saved_model_loads(tmp_path):
+    script = """
+import sys, numpy as np, tensorflow as tf
+kernel, dense = np.load(sys.argv[1]).values()
+class Net(tf.Module):
+    def __init__(self):
+        self.kernel, self.dense = tf.Variable(kernel.transpose(2, 3, 1, 0)), tf.Variable(dense)
+    @tf.function(input_signature=[tf.TensorSpec([None, 8, 6, 3], tf.float32)])
+    def __call__(self, x):
+        y = tf.nn.relu(tf.nn.conv2d(x, self.kernel, 1, "VALID"))
+        return tf.reduce_mean(y, [1, 2]) @ self.dense
+tf.saved_model.save(Net(), sys.argv[2])
+"""
+    np.savez(tmp_path / "weights.npz", KERNEL, DENSE)
+    subprocess.run([sys.executable, "-c", script, tmp_path / "weights.npz", tmp_path / "net"], check=True)
+    found = OpenVINOEngine(tmp_path / "net", preprocess=Preprocess("bgr", 127.5, 128))(pictures(3))[0]
+    np.testing.assert_allclose(found, by_hand((np.float64(pictures(3)) - 127.5) / 128), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["net.onnx", "net.tflite", "net.xml"])
+@pytest.mark.parametrize("content", [b"", b"junk" * 100, b"<net></net>"])
+def test_a_file_that_is_no_network_is_named(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(BadModel, match=name):
+        OpenVINOEngine(tmp_path / name)
+
+
+def test_a_truncated_network_is_refused(tmp_path, mobilefacenet_files):
+    whole = mobilefacenet_files["model"].read_bytes()
+    (tmp_path / "cut.tflite").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(BadModel, match="cut.tflite"):
+        OpenVINOEngine(tmp_path / "cut.tflite")
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(BadModel, match="No such model.*none.onnx"):
+        OpenVINOEngine(tmp_path / "none.onnx")
+
+
+def test_unknown_precision_lists_the_choices(tmp_path):
+    with pytest.raises(BadArgument, match="'int4'.*f32, bf16, f16"):
+        OpenVINOEngine(save_ir(tmp_path / "net.xml"), precision="int4")
+
+
+def test_a_precision_runs_or_says_that_this_cpu_lacks_it(tmp_path):
+    path, x = save_ir(tmp_path / "net.xml"), RANDOM.normal(size=(3, 3, 8, 6)).astype(np.float32)
+    offered = ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    for precision in ("bf16", "f16"):
+        if precision.upper().replace("F16", "FP16").replace("BFP16", "BF16") in offered:
+            found = OpenVINOEngine(path, precision=precision)(x)[0]
+            np.testing.assert_allclose(found, by_hand(x.transpose(0, 2, 3, 1)), rtol=0.1, atol=0.05)
+        else:
+            with pytest.raises(BadArgument, match=f"no {precision} arithmetic.*f32"):
+                OpenVINOEngine(path, precision=precision)
+
+
+@pytest.mark.parametrize("threads", [0, -1, 1.5, "2", True])
+def test_threads_must_be_a_positive_whole_number(tmp_path, threads):
+    with pytest.raises(BadArgument, match="threads"):
+        OpenVINOEngine(save_ir(tmp_path / "net.xml"), threads=threads)
+
+
+def test_number_of_threads_does_not_change_the_answer(tmp_path):
+    path, x = save_ir(tmp_path / "net.xml"), RANDOM.normal(size=(9, 3, 8, 6)).astype(np.float32)
+    for threads in (1, 2):
+        np.testing.assert_allclose(
+            OpenVINOEngine(path, threads=threads)(x)[0], OpenVINOEngine(path)(x)[0], rtol=1e-5
+        )
+
+
+def test_eight_callers_at_once_each_get_their_own_answer(tmp_path):
+    engine = OpenVINOEngine(save_ir(tmp_path / "net.xml"), preprocess=Preprocess("rgb", 127.5, 128))
+    work = [pictures(1 + seed % 9, seed) for seed in range(200)]
+    with ThreadPoolExecutor(8) as callers:
+        found = list(callers.map(lambda x: engine(x)[0], work))
+    for x, rows in zip(work, found):
+        np.testing.assert_allclose(
+            rows, by_hand((np.float64(x[..., ::-1]) - 127.5) / 128), rtol=1e-3, atol=1e-4
+        )
