@@ -30,7 +30,7 @@ class Mtcnn(Detector):
         files: dict[str, Path],
         *,
         min_face_size: float = 40,
-        thresholds: tuple[float, float, float] = (0.6, 0.7, 0.7),
+        thresholds: tuple[float, float, float] = (0.65, 0.7, 0.7),
         scale_factor: float = 0.709,
         threads: int | None = None,
     ):

@@ -35,7 +35,7 @@ def pnet(path: Path, threads: int | None = None) -> OpenVINOEngine:
     shift = np.concatenate([biases[0][1:] - biases[0][:1], biases[1]]).reshape(1, 5, 1, 1)
     output = opset.add(merged, opset.constant(shift))
     return OpenVINOEngine(
-        ov.Model([output.output(0)], graph.get_parameters()), threads=threads, direct_kernels=True, batched=False
+        ov.Model([output.output(0)], graph.get_parameters()), threads=threads, batched=False
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 CELL = 12  # P-Net looks at 12x12 pixels ...
 STRIDE = 2  # ... every 2 pixels
-CANVAS_STEP = 32  # canvas sides are rounded up, so that similar pictures share prepared kernels
+CANVAS_STEP = 8  # canvas sides are rounded up, so that similar pictures share prepared kernels
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,6 @@ class ModelCard:
         flip: "none"; "sum_raw": f(x) + f(mirrored x); "sum_normalised": the sum of both after normalising each.
         threshold: None where nobody stated one.
         source: where the network comes from and what it was trained on.
-        direct_kernels: whether it runs faster with oneDNN's direct kernels where the CPU lacks AVX-512.
     """
 
     name: str
@@ -53,7 +52,6 @@ class ModelCard:
     flip: str = "none"
     threshold: Threshold | None = None
     source: str = ""
-    direct_kernels: bool = False
 
     @classmethod
     def from_mapping(cls, mapping: dict[str, Any], where: str) -> "ModelCard":
@@ -83,9 +81,9 @@ class ModelCard:
         for key, choices in (("task", TASKS), ("colour", ("rgb", "bgr")), ("flip", FLIPS)):
             if getattr(self, key) not in choices:
                 raise BadConfig(f"{where}: {key} is {getattr(self, key)!r}. Expected one of: {', '.join(choices)}.")
-        for key, kind in (("name", str), ("source", str), ("direct_kernels", bool)):
-            if not isinstance(getattr(self, key), kind):
-                raise BadConfig(f"{where}: {key} must be {kind.__name__}, not {getattr(self, key)!r}.")
+        for key in ("name", "source"):
+            if not isinstance(getattr(self, key), str):
+                raise BadConfig(f"{where}: {key} must be text, not {getattr(self, key)!r}.")
         for key in ("mean", "scale"):
             if not _is_number(getattr(self, key)):
                 raise BadConfig(f"{where}: {key} must be a number, not {getattr(self, key)!r}.")

@@ -155,9 +155,7 @@ def _engine(path: Path, card: ModelCard, threads: int | None, precision: str):
     preprocess = Preprocess(card.colour, card.mean, card.scale)
     if path.suffix == ".keras":
         return ENGINES["keras"](path, preprocess=preprocess, precision=precision)
-    return ENGINES["openvino"](
-        path, preprocess=preprocess, threads=threads, precision=precision, direct_kernels=card.direct_kernels
-    )
+    return ENGINES["openvino"](path, preprocess=preprocess, threads=threads, precision=precision)
 
 
 def _digest(card: ModelCard, files: list[Path]) -> str:

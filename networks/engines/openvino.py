@@ -19,15 +19,14 @@ AVX_512F = 13  # cv::CpuFeatures; OpenCV 5 has no Python name for it
 class OpenVINOEngine:
     """Runs one network; safe to call from several threads at once.
 
-    A batch is cut into powers of two up to 32: OpenVINO prepares its kernels anew for every shape it has not seen
-    (10 ms for R-Net, 2 cores), and this way there are six shapes, none of them padded.
+    A batch is cut into pieces of 32: OpenVINO prepares its kernels anew for every shape it has not seen (10 ms for
+    R-Net, 2 cores), and this way there are at most 32 shapes. Larger pieces were not faster.
 
     Args:
         model: path of an ``.onnx``, ``.tflite``, ``.xml`` or SavedModel folder, or a graph already read.
         preprocess: when given, the engine takes uint8 BGR pictures ``[n, h, w, 3]``; otherwise what the graph takes.
         threads: CPU threads; None lets OpenVINO choose (all cores).
         precision: arithmetic, "f32", or "bf16"/"f16" where the CPU has it.
-        direct_kernels: prefer oneDNN's direct kernels on CPUs without AVX-512 (see ``with_direct_kernels``).
         batched: whether the first dimension counts independent inputs; False runs every call in one piece.
 
     Raises:
@@ -42,7 +41,6 @@ class OpenVINOEngine:
         preprocess: Preprocess | None = None,
         threads: int | None = None,
         precision: str = "f32",
-        direct_kernels: bool = False,
         batched: bool = True,
     ):
         core = ov.Core()
@@ -50,7 +48,7 @@ class OpenVINOEngine:
         graph = prepare(model) if not isinstance(model, ov.Model) else model
         if preprocess:
             graph = _take_pictures(graph, preprocess)
-        if direct_kernels and not cv2.checkHardwareSupport(AVX_512F):
+        if not cv2.checkHardwareSupport(AVX_512F):
             graph = with_direct_kernels(graph)
         first = graph.inputs[0].get_partial_shape()[0]
         self._fixed_batch = first.get_length() if first.is_static else None
@@ -70,7 +68,8 @@ class OpenVINOEngine:
             return [np.zeros((0, *(side or 0 for side in shape[1:])), np.float32) for shape in self.output_shapes]
         if self._fixed_batch:
             return self._in_fixed_batches(inputs, count)
-        parts = [self._infer([x[start:stop] for x in inputs]) for start, stop in powers_of_two(count)]
+        starts = range(0, count, LARGEST_BATCH)
+        parts = [self._infer([x[start : start + LARGEST_BATCH] for x in inputs]) for start in starts]
         return parts[0] if len(parts) == 1 else [np.concatenate(outputs) for outputs in zip(*parts)]
 
     def _in_fixed_batches(self, inputs, count: int) -> list[np.ndarray]:
@@ -98,16 +97,6 @@ def prepare(model: str | Path) -> ov.Model:
         graph = _read(model)
         _simplify(graph)
     return graph
-
-
-def powers_of_two(count: int) -> list[tuple[int, int]]:
-    """Cut 0..count into pieces of 32, 16, 8, 4, 2 and 1, largest first."""
-    pieces, start = [], 0
-    while start < count:
-        size = min(LARGEST_BATCH, 1 << ((count - start).bit_length() - 1))
-        pieces.append((start, start + size))
-        start += size
-    return pieces
 
 
 def _simplify(graph: ov.Model) -> None:

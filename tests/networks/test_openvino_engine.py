@@ -11,7 +11,8 @@ import pytest
 from openvino import opset13 as op
 
 from common.errors import BadArgument, BadModel
-from networks.engines.openvino import OpenVINOEngine, Preprocess, powers_of_two
+from networks.engines.openvino import OpenVINOEngine
+from networks.engines.preprocess import Preprocess
 
 RANDOM = np.random.default_rng(7)
 KERNEL = RANDOM.normal(0, 0.3, (4, 3, 3, 3)).astype(np.float32)
@@ -70,14 +71,6 @@ def test_a_batch_that_cannot_be_freed_is_filled_up(tmp_path, count):
     engine = OpenVINOEngine(tmp_path / "net.xml")
     x = RANDOM.normal(size=(count, 6)).astype(np.float32)
     np.testing.assert_allclose(engine(x)[0], x[:, :4], rtol=1e-6)
-
-
-@pytest.mark.parametrize("count", [1, 2, 3, 5, 31, 32, 33, 64, 71, 100])
-def test_a_batch_is_cut_into_powers_of_two_without_gap(count):
-    pieces = powers_of_two(count)
-    assert [start for start, _ in pieces[1:]] == [stop for _, stop in pieces[:-1]]
-    assert pieces[0][0] == 0 and pieces[-1][1] == count
-    assert all(stop - start in (1, 2, 4, 8, 16, 32) for start, stop in pieces)
 
 
 @pytest.mark.parametrize("colour", ["rgb", "bgr"])

@@ -1,5 +1,6 @@
 """Rewritten graphs must answer what the untouched ones answer; what only looks alike must stay as it is."""
 
+import cv2
 import numpy as np
 import openvino as ov
 import pytest
@@ -205,6 +206,15 @@ def test_direct_kernels_are_only_a_wish(tmp_path):
     wished = rewrites.with_direct_kernels(graph)
     assert types(wished).count("Convolution") == 1
     np.testing.assert_allclose(run(wished, x)[0], run(graph, x)[0], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.skipif(cv2.checkHardwareSupport(13) or not cv2.checkHardwareSupport(11), reason="kernels of AVX2 CPUs")
+@pytest.mark.parametrize(("channels", "side", "direct"), [(3, 3, True), (16, 3, True), (64, 1, True), (64, 3, False)])
+def test_narrow_and_pointwise_convolutions_run_on_direct_kernels(channels, side, direct):
+    graph = graph_of(lambda x: op.relu(convolution(x, 32, channels, side=side)), (1, channels, 20, 20))
+    compiled = ov.Core().compile_model(rewrites.with_direct_kernels(graph), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    kernels = [node.get_rt_info()["primitiveType"].astype(str) for node in compiled.get_runtime_model().get_ops()]
+    assert any("brgconv" in kernel for kernel in kernels) != direct
 
 
 @pytest.fixture(scope="module")
