@@ -1,7 +1,8 @@
 """YAML configuration files: found by name in ``configs/`` or by path, checked key by key."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Set
 from importlib.resources import files
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,14 @@ MAX_BYTES = 4 * 2**20  # a configuration is kilobytes; more is a wrong file
 
 def find(name: str | Path) -> Path:
     """The file ``name`` stands for: an existing path wins over a file of that name in ``configs/``."""
+    if not isinstance(name, (str, PathLike)):
+        raise BadConfig(f"A configuration file is given by name or path, not as {type(name).__name__}.")
     path = Path(name)
-    if path.is_file():
-        return path
+    try:
+        if path.is_file():
+            return path
+    except OSError as error:  # too long for the file system
+        raise BadConfig(f"No configuration file {str(name)[:80]!r}: {error.strerror}.") from None
     packaged = Path(str(files("configs"))) / path.name
     if str(path) == path.name and packaged.is_file():
         return packaged
@@ -44,7 +50,7 @@ def load(name: str | Path) -> dict[str, Any]:
     return content
 
 
-def check_keys(mapping: dict, where: str, required: set[str], optional: frozenset[str] | set[str] = frozenset()) -> None:
+def check_keys(mapping: dict, where: str, required: Set[str], optional: Set[str] = frozenset()) -> None:
     """Refuse unknown and missing keys, naming the first of each; ``where`` says which part of which file it is."""
     if not isinstance(mapping, dict):
         raise BadConfig(f"{where} must be a mapping (key: value), not {type(mapping).__name__}.")

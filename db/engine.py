@@ -45,8 +45,8 @@ def _parse(url: str) -> sa.URL:
         raise BadArgument(
             f"Unknown kind of database {parsed.drivername[:20]!r}. {expected}; MariaDB is mysql://, too."
         )
-    if parsed.drivername == "sqlite" and (parsed.query or parsed.host or parsed.username):
-        raise BadArgument(f"An SQLite URL holds a path only. {expected}.")
+    if parsed.drivername == "sqlite" and ("?" in url or parsed.host or parsed.username):
+        raise BadArgument(f"An SQLite URL holds a path only, without '?'. {expected}.")
     if parsed.drivername != "sqlite" and not (parsed.host and parsed.database):
         raise BadArgument(f"A MySQL URL must name a host and a database. {expected}.")
     if set(parsed.query) not in MYSQL_QUERIES:

@@ -79,3 +79,9 @@ def test_unknown_and_missing_keys_are_named():
         check_keys({"b": 1}, "here", {"a"}, {"b"})
     with pytest.raises(BadConfig, match="here must be a mapping.*not list"):
         check_keys(["a"], "here", {"a"})
+
+
+@pytest.mark.parametrize("name", [5, None, "x" * 5000, "no-such.yaml"])
+def test_what_is_no_configuration_file_is_one_clear_error(name):
+    with pytest.raises(BadConfig, match="configuration file"):
+        find(name)

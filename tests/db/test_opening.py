@@ -196,6 +196,7 @@ def test_a_read_only_file_is_one_clear_error(start, folder_mode):
         "mysql://user:hunter2@host:port/people",
         "mysql://user@host/people?password=hunter2",
         "sqlite://user:hunter2@host/people.db",
+        "sqlite:////tmp/d?ta/people.db",
         "sqlite:///file:people.db?mode=memory&uri=true&key=hunter2",
         7,
     ],
