@@ -18,6 +18,16 @@ def test_contestants_run_in_turn_and_none_always_first():
     assert seconds == {"a": [1, 6, 8], "b": [2, 4, 9], "c": [3, 5, 7]}
 
 
+def test_a_burst_counts_the_runs_after_its_first():
+    calls = []
+
+    def contestant():
+        calls.append(len(calls))
+        return float(calls[-1])
+
+    assert interleave({"one": contestant}, rounds=2, burst=3) == {"one": [1, 2, 3, 5, 6, 7]}
+
+
 def test_timed_measures_the_call():
     assert 0.03 <= timed(time.sleep, 0.03) < 1
 
