@@ -27,6 +27,7 @@ from bench import machine
 from bench.pairs import unit
 from bench.peers import ENVIRONMENT, PeerProcess, run_in_environment, start
 from bench.report import Report, Table, measurement_parser, positive, progress, run_command
+from bench.rounding import rounded
 from bench.timing import interleave, medians, ratios, timed
 from common.errors import BadArgument, MissingDependency
 from networks import zoo
@@ -48,6 +49,15 @@ def load_ours(threads: int) -> tuple[dict[str, object], dict[str, str]]:
         except BadArgument as error:
             reasons[label] = str(error)
     return loaded, reasons
+
+
+def add_rounded_cosines(reasons: dict[str, str], model: Path, faces: np.ndarray) -> None:
+    """Say of each precision this CPU lacks what rounding to it does to the embeddings."""
+    prepared = network_input(faces)
+    exact = rounded(model, "f32", prepared)
+    for label, reason in reasons.items():
+        lowest = cosines(rounded(model, label.split()[-1], prepared), exact).min()
+        reasons[label] = f"{reason} With operands rounded to it, the lowest cosine to f32 is {lowest:.6f}."
 
 
 def sample_faces() -> np.ndarray:
@@ -143,6 +153,7 @@ def run(batches: list[int], rounds: int, threads: int) -> Report:
     )
     loaded, absent = load_ours(threads)
     faces = sample_faces()
+    add_rounded_cosines(absent, model, faces)
     with ExitStack() as stack:
         peers, reasons = start_peers(stack, model, threads)
         facts |= {label: process.description for label, process in peers.items()} | absent | reasons

@@ -1,17 +1,14 @@
-"""From what a caller hands over - one person, a mapping, a facebank folder - to faces ready to be stored."""
+"""From photos to faces ready to be stored, and a report of those that are not."""
 
-import os
-from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
-from common.errors import BadArgument, BadPicture, NothingEnrolled
+from common.errors import BadPicture, NothingEnrolled
 from mtcnn import Detector
 from mtcnn.align import align
 from mtcnn.detector import most_prominent
-from mtcnn.pictures import Picture, picture_files, read_picture
+from mtcnn.pictures import Picture, read_picture
 from recognizer.results import Refusal
 
 SMALLEST_EYE_DISTANCE = 10.0  # pixels; below, a 112-pixel face is mostly invented
@@ -67,55 +64,3 @@ class Gathered:
         reasons = "; ".join(f"{refusal.source or refusal.name}: {refusal.reason}" for refusal in self.refused[:3])
         more = f"; and {len(self.refused) - 3} more" if len(self.refused) > 3 else ""
         raise NothingEnrolled(f"No usable picture, nothing was stored. {reasons or 'No picture was given'}{more}")
-
-
-def people_and_pictures(name, imgs) -> list[tuple[str, list[Picture]]]:
-    """The forms in which people are handed over, as a list of (name, pictures).
-
-    Args:
-        name: a person's name, with ``imgs`` one picture or several; or, with ``imgs`` None, a mapping
-            ``{name: pictures}`` or the path of a facebank folder with one folder of pictures per person.
-
-    Raises:
-        BadArgument: none of these.
-        NothingEnrolled: a facebank without people.
-    """
-    if isinstance(name, Mapping):
-        if imgs is not None:
-            raise BadArgument("Give either a name and its pictures, or one mapping {name: pictures}.")
-        return [(each, as_list(pictures)) for each, pictures in name.items()]
-    if imgs is not None:
-        return [(name, as_list(imgs))]
-    if isinstance(name, (str, os.PathLike)) and os.path.isdir(name):  # noqa: PTH112 (no error on any text)
-        return facebank(Path(name))
-    raise BadArgument(f"{str(name)[:80]!r} is no facebank folder. Give a name and its pictures, or such a folder.")
-
-
-def facebank(folder: Path) -> list[tuple[str, list[Picture]]]:
-    """``FOLDER/NAME/*.jpg`` as (name, pictures), in the order of the names; hidden folders are passed over."""
-    if not folder.is_dir():
-        raise BadArgument(f"No such folder: {folder}")
-    try:
-        people = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
-        found = [(path.name, list(picture_files(path))) for path in people]
-    except OSError as error:
-        raise BadArgument(f"{error.filename} cannot be read: {error.strerror}.") from None
-    if not found:
-        raise NothingEnrolled(f"{folder} has no folders. Expected one per person: {folder}/NAME/photo.jpg")
-    return found
-
-
-def as_list(imgs: Picture | Iterable[Picture]) -> list[Picture]:
-    """One picture or several, as a list; a 4-dimensional array is several."""
-    if isinstance(imgs, (str, os.PathLike, bytes, bytearray, memoryview)):
-        return [imgs]
-    if isinstance(imgs, np.ndarray):
-        return list(imgs) if imgs.ndim == 4 else [imgs]
-    if isinstance(imgs, (Iterable, Iterator)):
-        return list(imgs)
-    return [imgs]
-
-
-def source_of(img: Picture, number: int) -> str:
-    """How a picture is called in reports and in the database: its path, or its place in the call."""
-    return str(img) if isinstance(img, (str, os.PathLike)) else f"picture {number}"

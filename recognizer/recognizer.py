@@ -17,11 +17,11 @@ from db.names import clean
 from mtcnn import Detections, Detector, Picture, read_picture
 from mtcnn.align import align
 from recognizer import settings as settings_file
-from recognizer.enrolment import Gathered, as_list, people_and_pictures, source_of
+from recognizer.enrolment import Gathered
+from recognizer.forms import Pictures, are_embeddings, as_list, each, is_many, people_and_pictures, source_of
 from recognizer.index import GalleryIndex
 from recognizer.results import Candidate, Enrolment, Recognition, Refusal, Verification
 
-Pictures = Picture | Iterable[Picture]
 Progress = Callable[[Iterable, int], Iterable]
 
 
@@ -100,13 +100,13 @@ class Recognizer:
 
     def detect(self, img: Pictures) -> Detections | list[Detections]:
         """The faces of a picture; a list of pictures gives a list."""
-        return _each(img, self.detector.detect)
+        return each(img, self.detector.detect)
 
     def align_face(self, img: Pictures, detections: Detections | None = None) -> np.ndarray | list[np.ndarray]:
         """Aligned faces uint8 ``[n, 112, 112, 3]`` BGR of a picture; a list of pictures gives a list."""
-        if detections is not None and _is_many(img):
+        if detections is not None and is_many(img):
             raise BadArgument("detections belong to one picture; give a single picture with them.")
-        return _each(img, lambda one: self._align(read_picture(one), detections))
+        return each(img, lambda one: self._align(read_picture(one), detections))
 
     def get_embd(self, img: Pictures) -> np.ndarray | list[np.ndarray]:
         """Embeddings float32 ``[n, d]``, L2-normalised, of all faces of a picture, in the order of ``detect``.
@@ -115,13 +115,13 @@ class Recognizer:
         """
         if isinstance(img, np.ndarray) and img.ndim == 4:
             return self.model.embed(img)
-        if not _is_many(img):
+        if not is_many(img):
             return self.model.embed(self.align_face(img))
         return self._embed_many(self.align_face(img))
 
     def recognize(self, img: Pictures) -> list[Recognition] | list[list[Recognition]]:
         """Who is in a picture: one ``Recognition`` per face, best detection first; a list of pictures gives a list."""
-        if not _is_many(img):
+        if not is_many(img):
             return self._recognize([img])[0]
         return self._recognize(as_list(img))
 
@@ -176,7 +176,7 @@ class Recognizer:
             UnknownPerson: a person who is not there. NothingEnrolled, BadEmbedding: nothing was stored.
         """
         people = people_and_pictures(name, imgs)
-        ready = [_are_embeddings(given) for _, given in people]
+        ready = [are_embeddings(given) for _, given in people]
         if not any(ready):
             return self._enrol(people, self._add_to_known, progress)
         if not all(ready):
@@ -280,7 +280,7 @@ class Recognizer:
 def _networks(
     chosen: settings_file.Settings, detector: str | Detector | None, accept_license: bool
 ) -> tuple[networks.Network, Detector]:
-    """Both networks, and SQLAlchemy's import, side by side: a start takes 1.3 s instead of 1.6 on two cores."""
+    """Both networks, and SQLAlchemy's import, side by side: a command took 1.9 s instead of 2.3 on two cores."""
     with ThreadPoolExecutor() as pool:
         model = pool.submit(
             networks.load, chosen.model, threads=chosen.threads, precision=chosen.precision, device=chosen.device,
@@ -305,19 +305,3 @@ def _check_threshold(threshold: float | None) -> None:
         return
     if isinstance(threshold, bool) or not isinstance(threshold, Real) or not -1 <= threshold <= 1:
         raise BadArgument(f"threshold is a cosine between -1 and 1, not {threshold!r}.")
-
-
-def _is_many(img) -> bool:
-    return isinstance(img, np.ndarray) and img.ndim == 4 or isinstance(img, Iterable) and not isinstance(
-        img, (str, PathLike, bytes, bytearray, memoryview, np.ndarray)
-    )
-
-
-def _each(img: Pictures, function):
-    return [function(one) for one in as_list(img)] if _is_many(img) else function(img)
-
-
-def _are_embeddings(given: list) -> bool:
-    return bool(given) and all(
-        isinstance(each, np.ndarray) and each.ndim <= 2 and np.issubdtype(each.dtype, np.floating) for each in given
-    )

@@ -11,7 +11,7 @@ import pytest
 from common.errors import BadArgument, BadName, NothingEnrolled
 from mtcnn import read_picture
 from mtcnn.cascade import Mtcnn
-from recognizer.enrolment import as_list, facebank, people_and_pictures, source_of
+from recognizer.forms import as_list, facebank, people_and_pictures, source_of
 from recognizer.results import Refusal
 
 
