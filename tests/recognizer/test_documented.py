@@ -1,0 +1,56 @@
+"""What users can set is described where they look for it."""
+
+import re
+from dataclasses import fields
+from inspect import Parameter, signature
+from pathlib import Path
+
+import pytest
+
+from common import config
+from mtcnn import DETECTORS
+from networks import zoo
+from recognizer import Recognizer
+from recognizer.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("common", "networks", "mtcnn", "db", "recognizer")
+
+
+def read(name):
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("key", [field.name for field in fields(Settings)])
+def test_every_setting_stands_in_the_page_with_the_value_it_is_installed_with(key):
+    row = re.search(rf"^\| `{key}` \|.*\| `(.*)` \|$", read("docs/settings.md"), re.MULTILINE)
+    assert row, f"docs/settings.md has no row for {key}"
+    installed = config.load(ROOT / "configs" / "recognizer.yaml")[key]
+    assert row[1] == ("null" if installed is None else str(installed).replace("'", ""))
+
+
+def test_every_environment_variable_stands_in_the_page():
+    code = "".join(path.read_text(encoding="utf-8") for name in PACKAGES for path in (ROOT / name).rglob("*.py"))
+    variables = set(re.findall(r"RECOGNIZER_[A-Z_]+", code))
+    assert len(variables) >= 7
+    assert variables == set(re.findall(r"^\| `(RECOGNIZER_[A-Z_]+)`", read("docs/settings.md"), re.MULTILINE))
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_every_option_of_a_detector_stands_in_the_page(name):
+    options = signature(DETECTORS[name]).parameters.values()
+    page = read("docs/settings.md")
+    for option in options:
+        assert option.kind is not Parameter.KEYWORD_ONLY or f"`{option.name}`" in page, option.name
+
+
+@pytest.mark.parametrize("name", zoo.names())
+def test_every_model_stands_in_the_readme(name):
+    assert f"`{name}`" in read("README.md")
+
+
+def test_every_word_of_the_recognizer_stands_in_the_readme():
+    words = [name for name in vars(Recognizer) if not name.startswith("_") and name not in ("close", "threshold")]
+    assert len(words) == 10
+    for word in words:
+        assert f"`{word}(" in read("README.md"), word
