@@ -55,3 +55,13 @@ def _nms_min(boxes: np.ndarray, scores: np.ndarray, threshold: float) -> np.ndar
         intersection = np.prod(np.maximum(sides, 0), axis=1)
         order = rest[intersection <= threshold * np.minimum(areas[best], areas[rest])]
     return np.array(kept, np.int64)
+
+
+def intersection_over_union(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """The overlap, 0..1, of each of ``boxes`` float ``[n, 4]`` with each of ``others`` ``[m, 4]``: float ``[n, m]``."""
+    low = np.maximum(boxes[:, None, :2], others[None, :, :2])
+    high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
+    intersection = np.prod(np.maximum(high - low, 0), axis=2)
+    areas = [np.prod(np.maximum(each[:, 2:] - each[:, :2], 0), axis=1) for each in (boxes, others)]
+    union = areas[0][:, None] + areas[1][None] - intersection
+    return intersection / np.maximum(union, np.finfo(np.float32).tiny)

@@ -142,6 +142,22 @@ def test_six_faces_of_the_group_photo_best_first_with_landmarks_in_order(cascade
     ).all()
 
 
+def test_a_face_whose_best_candidate_fails_is_found_by_its_neighbours(cascade, sample_photo, monkeypatch):
+    photo = read_picture(sample_photo("sample2"))
+    photo = cv2.resize(photo, None, fx=2 / 3, fy=2 / 3, interpolation=cv2.INTER_AREA)
+    assert len(cascade.detect(photo)) == 2
+    judge = type(cascade)._judge
+    asked = []
+
+    def only_leaders(self, halves, boxes):
+        asked.append(len(boxes))
+        return judge(self, halves, boxes if len(asked) == 1 else boxes[:0])
+
+    monkeypatch.setattr(type(cascade), "_judge", only_leaders)
+    assert len(cascade.detect(photo)) == 1
+    assert len(asked) == 2
+
+
 def test_a_mirrored_photo_has_mirrored_faces(cascade, sample_photo):
     picture = read_picture(sample_photo("t1"))
     faces = cascade.detect(np.ascontiguousarray(picture[:, ::-1]))

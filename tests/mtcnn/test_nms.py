@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from common.errors import UnknownChoice
-from mtcnn.nms import nms
+from mtcnn.nms import intersection_over_union, nms
 
 
 def area(box):
@@ -90,3 +90,16 @@ def test_boxes_without_area_do_no_harm(method):
 def test_unknown_method_lists_the_choices():
     with pytest.raises(UnknownChoice, match="union, min"):
         nms(np.zeros((1, 4)), np.ones(1), 0.5, "soft")
+
+
+def test_overlap_of_two_squares_is_shared_area_over_area_covered():
+    # 10 x 10 and 10 x 10, shifted by 5 in x: 50 shared, 150 covered
+    found = intersection_over_union(np.array([[0.0, 0, 10, 10]]), np.array([[5.0, 0, 15, 10], [20, 0, 30, 10]]))
+    assert found == pytest.approx(np.array([[1 / 3, 0]]))
+
+
+def test_empty_boxes_overlap_nothing():
+    boxes = np.array([[0.0, 0, 10, 10], [3, 3, 3, 3]])
+    others = np.array([[20.0, 20, 30, 30], [3, 3, 3, 3]])
+    assert np.array_equal(intersection_over_union(boxes, others), np.zeros((2, 2)))
+    assert intersection_over_union(boxes, np.zeros((0, 4))).shape == (2, 0)
