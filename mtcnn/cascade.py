@@ -10,6 +10,7 @@ from mtcnn import public_networks, pyramid
 from mtcnn.detections import Detections
 from mtcnn.detector import Detector
 from mtcnn.nms import intersection_over_union, nms
+from mtcnn.options import is_number
 
 CLUSTER = 0.4  # candidates that overlap by more (intersection over union) are of one face
 MAX_CROPS = 512  # crops drawn at once: cv2.remap counts rows in 16 bits
@@ -115,17 +116,13 @@ class Mtcnn(Detector):
 
 
 def _check(min_face_size: float, thresholds: tuple, scale_factor: float) -> None:
-    if not _is_number(min_face_size) or not min_face_size >= pyramid.CELL:
+    if not is_number(min_face_size) or not min_face_size >= pyramid.CELL:
         raise BadArgument(f"min_face_size must be at least {pyramid.CELL} pixels, not {min_face_size!r}.")
     three = isinstance(thresholds, (tuple, list)) and len(thresholds) == 3
-    if not three or not all(_is_number(t) and 0 < t < 1 for t in thresholds):
+    if not three or not all(is_number(t) and 0 < t < 1 for t in thresholds):
         raise BadArgument(f"thresholds must be three probabilities between 0 and 1, not {thresholds!r}.")
-    if not _is_number(scale_factor) or not 0.1 <= scale_factor <= 0.95:
+    if not is_number(scale_factor) or not 0.1 <= scale_factor <= 0.95:
         raise BadArgument(f"scale_factor must be between 0.1 and 0.95, not {scale_factor!r}.")
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _regress(boxes: np.ndarray, regression: np.ndarray) -> np.ndarray:

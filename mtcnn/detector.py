@@ -10,7 +10,7 @@ from mtcnn.align import align
 from mtcnn.detections import Detections
 from mtcnn.pictures import Picture, read_picture
 
-TIGHT_SIDE = 320  # pixels to which the longer side is shrunk for the second look: about 2 ms
+TIGHT_SIDE = 320  # pixels to which the longer side is shrunk for the second look: 7 to 14 ms on two cores
 TIGHT_BORDER = 0.25  # of the shorter side, added all around
 
 
