@@ -1,6 +1,7 @@
 """What callers hand in, checked and turned into column values."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any
@@ -12,6 +13,7 @@ from db.records import Face
 
 MAX_SOURCE_CHARACTERS = 4096
 MAX_METADATA_BYTES = 65_535
+SHA256 = re.compile("[0-9a-f]{64}")
 
 
 def face_rows(faces: Mapping[str, Sequence[Face]], dimension: int) -> dict[str, list[dict[str, Any]]]:
@@ -46,6 +48,7 @@ def _face_row(face: Face, dimension: int) -> dict[str, Any]:
         "embedding": vectors.encode(face.embedding, dimension),
         "crop": face.crop,
         "source": _source(face.source),
+        "picture": _picture(face.picture),
         "score": None if face.score is None else number(face.score, 0, 1, "The score of a face"),
     }
 
@@ -59,6 +62,12 @@ def _source(source: str | None) -> str | None:
         )
     # A file name that is not UTF-8 comes with lone surrogates, which no database stores.
     return source.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _picture(picture: str | None) -> str | None:
+    if picture is not None and not (isinstance(picture, str) and SHA256.fullmatch(picture)):
+        raise BadArgument("The picture of a face is a SHA-256 in hexadecimal (64 of 0-9, a-f), or None.")
+    return picture
 
 
 def number(value: Any, low: float, high: float, what: str) -> float:

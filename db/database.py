@@ -1,22 +1,31 @@
 """A database and its galleries."""
 
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import sqlalchemy as sa
 
-from common.errors import BadArgument, ModelMismatch
-from db import checks, schema
+from common.errors import BadArgument, BadName, ModelMismatch, UnknownGallery
+from db import checks, people, versions
 from db import names as naming
 from db.connections import Connections
 from db.gallery import Gallery
-from db.schema import galleries
+from db.records import Summary
+from db.schema import deletions, faces, galleries, gallery_names, now, persons, reembeddings, templates
+from db.summaries import summaries
 
+TIMEOUT = 10.0
 MAX_CHARACTERS = 255
 SHOWN_DIGEST = 12
 
 _columns = (
+    gallery_names.c.id.label("name_id"),
     galleries.c.id,
-    galleries.c.name,
+    gallery_names.c.name,
+    galleries.c.uid,
     galleries.c.model_name,
     galleries.c.model_digest,
     galleries.c.dimension,
@@ -26,10 +35,12 @@ _columns = (
 class Database:
     """An open database; see :func:`db.open`. May be used from several threads, and as a context manager."""
 
-    def __init__(self, url: str):
-        self._connections = Connections(url)
+    def __init__(self, url: str, timeout: float = TIMEOUT, password_file: str | Path | None = None):
+        self._connections = Connections(
+            url, checks.number(timeout, 0.1, 86400, "The timeout of a database (seconds)"), password_file
+        )
         try:
-            schema.set_up(self._connections)
+            versions.set_up(self._connections)
         except BaseException:
             self.close()
             raise
@@ -43,15 +54,22 @@ class Database:
     def __exit__(self, *_exception: object) -> None:
         self.close()
 
+    @property
+    def place(self) -> str:
+        """The path or server, without user and password."""
+        return self._connections.place
+
     def close(self) -> None:
         """Close all connections; what uses this database afterwards raises DatabaseError."""
         self._connections.close()
 
-    def galleries(self) -> list[Gallery]:
-        """All galleries, ordered by name. Raises DatabaseError."""
-        with self._connections.reading() as connection:
-            rows = connection.execute(sa.select(*_columns).order_by(galleries.c.name)).all()
-        return [Gallery(self._connections, row) for row in rows]
+    def summaries(self) -> list[Summary]:
+        """All galleries and what they hold, ordered by name. Raises DatabaseError."""
+        return self._connections.read(summaries)
+
+    def find(self, name: str) -> Gallery:
+        """The gallery of that name, whatever its model. Raises UnknownGallery, BadName, DatabaseError."""
+        return Gallery(self._connections, self._connections.read(lambda connection: _require(connection, name)))
 
     def gallery(self, name: str, model_name: str, model_digest: str, dimension: int) -> Gallery:
         """The gallery of that name, created on first use and pinned to one model from then on.
@@ -66,32 +84,174 @@ class Database:
             ModelMismatch: the gallery is there and belongs to another model.
             BadName, BadArgument, DatabaseError.
         """
-        values = {
-            "name": naming.clean(name, "gallery"),
-            "model_name": _text(model_name, "The name of a model"),
-            "model_digest": _text(model_digest, "The digest of a model"),
-            "dimension": checks.positive(dimension, "The dimension of embeddings"),
-        }
-        row = self._find(values["name"]) or self._create(values)
-        _check_model(row, values)
+        name, model = naming.clean(name, "gallery"), _model_values(model_name, model_digest, dimension)
+        row = self._connections.read(lambda connection: _find(connection, name))
+        row = row or self._connections.write(lambda connection: _find_or_create(connection, name, model))
+        _check_model(row, model)
         return Gallery(self._connections, row)
 
-    def _find(self, name: str) -> sa.Row | None:
-        with self._connections.reading() as connection:
-            return connection.execute(sa.select(*_columns).where(galleries.c.name == name)).one_or_none()
+    def create_gallery(self, name: str, model_name: str, model_digest: str, dimension: int) -> Gallery:
+        """A new gallery.
 
-    def _create(self, values: dict[str, Any]) -> sa.Row:
-        """Insert a gallery unless another process was faster: the lock on the version's row sets an order."""
-        selected = sa.select(*_columns).where(galleries.c.name == values["name"])
-        with self._connections.writing() as connection:
-            connection.execute(sa.select(schema.schema_version).with_for_update())
-            row = connection.execute(selected).one_or_none()
-            if row is None:
-                connection.execute(
-                    sa.insert(galleries).values(values | {"revision": 0, "created": schema.now()})
+        Raises:
+            BadName: there is one of that name already, or it cannot be a name.
+            BadArgument, DatabaseError.
+        """
+        name, model = naming.clean(name, "gallery"), _model_values(model_name, model_digest, dimension)
+
+        def work(connection: sa.Connection) -> sa.Row:
+            _require_free(connection, name)
+            return _create(connection, name, model)
+
+        return Gallery(self._connections, self._connections.write(work))
+
+    def rename_gallery(self, name: str, new_name: str) -> None:
+        """Give a gallery another name; who has it open goes on.
+
+        Raises:
+            UnknownGallery, DatabaseError.
+            BadName: there is one of the new name already, or it cannot be a name.
+        """
+        new_name = naming.clean(new_name, "gallery")
+
+        def work(connection: sa.Connection) -> None:
+            row = _require(connection, name)
+            if row.name != new_name:
+                _require_free(connection, new_name)
+                chosen = sa.update(gallery_names).where(gallery_names.c.id == row.name_id)
+                connection.execute(chosen.values(name=new_name))
+
+        self._connections.write(work)
+
+    def switch_galleries(self, name: str, other: str) -> None:
+        """Exchange the names of two galleries, in one statement; doing it again takes it back.
+
+        Whoever has one of them open gets ModelMismatch from then on, and nothing of his is stored in the wrong one.
+
+        Raises:
+            UnknownGallery, DatabaseError.
+            BadArgument: they are one, or one is still being made from the other.
+        """
+
+        def work(connection: sa.Connection) -> None:
+            rows = [_require(connection, each) for each in (name, other)]
+            ids = sorted(row.id for row in rows)
+            if ids[0] == ids[1]:
+                raise BadArgument("A gallery cannot be switched with itself.")
+            # Whoever writes to either one is waited for, and then finds the names exchanged.
+            connection.execute(sa.select(galleries.c.id).where(galleries.c.id.in_(ids)).with_for_update()).all()
+            pending = {each.name: each.pending for each in summaries(connection) if each.pending and each.source}
+            behind = [row.name for row in rows if row.name in pending]
+            if behind:
+                raise BadArgument(
+                    f"Gallery {naming.excerpt(behind[0])} still lacks {pending[behind[0]]} people: finish re-embedding."
                 )
-                row = connection.execute(selected).one()
-            return row
+            first, second = rows
+            exchanged = sa.case((gallery_names.c.id == first.name_id, second.id), else_=first.id)
+            chosen = gallery_names.c.id.in_([first.name_id, second.name_id])
+            connection.execute(sa.update(gallery_names).where(chosen).values(gallery_id=exchanged))
+
+        self._connections.write(work)
+
+    def delete_gallery(self, name: str, progress: Callable[[Iterable, int], Iterable] | None = None) -> None:
+        """Forget a gallery and all of its people.
+
+        It is gone for everyone at once; its rows are then removed in portions. Where that is interrupted, the
+        next call of :meth:`purge` or of this goes on.
+
+        Raises:
+            UnknownGallery, BadName, DatabaseError.
+        """
+
+        def work(connection: sa.Connection) -> None:
+            row = _require(connection, name)
+            connection.execute(sa.delete(gallery_names).where(gallery_names.c.id == row.name_id))
+
+        self._connections.write(work)
+        self.purge(progress)
+
+    def purge(self, progress: Callable[[Iterable, int], Iterable] | None = None) -> None:
+        """Remove what is left of galleries that were deleted. Raises DatabaseError."""
+        nameless = sa.select(galleries.c.id).where(galleries.c.id.not_in(sa.select(gallery_names.c.gallery_id)))
+        for gallery_id in self._connections.read(lambda connection: connection.scalars(nameless).all()):
+            here = sa.select(sa.func.count()).where(persons.c.gallery_id == gallery_id)
+            count = self._connections.read(lambda connection, here=here: connection.scalar(here))
+            portions = range(-(-count // people.BATCH))
+            for _ in progress(portions, len(portions)) if progress else portions:
+                self._connections.write(lambda connection, here=gallery_id: _purge_portion(connection, here))
+            self._connections.write(lambda connection, here=gallery_id: _purge_gallery(connection, here))
+        self._connections.erase_log()
+
+    @contextmanager
+    def alone(self, purpose: str) -> Iterator[None]:
+        """Keep other processes that ask for the same purpose out of the block, as long as it lasts.
+
+        Raises:
+            DatabaseError: another one has been in for longer than the timeout.
+        """
+        with self._connections.alone(purpose):
+            yield
+
+
+def _find(connection: sa.Connection, name: str) -> sa.Row | None:
+    selected = sa.select(*_columns).join_from(gallery_names, galleries, galleries.c.id == gallery_names.c.gallery_id)
+    return connection.execute(selected.where(gallery_names.c.name == name)).one_or_none()
+
+
+def _require(connection: sa.Connection, name: str) -> sa.Row:
+    name = naming.clean(name, "gallery")
+    row = _find(connection, name)
+    if row is None:
+        known = connection.scalars(sa.select(gallery_names.c.name).order_by(gallery_names.c.name)).all()
+        listed = f"Expected one of: {naming.listing(known)}." if known else "The database holds none."
+        raise UnknownGallery(f"Unknown gallery {naming.excerpt(name)}. {listed}")
+    return row
+
+
+def _require_free(connection: sa.Connection, name: str) -> None:
+    _serialise(connection)
+    if _find(connection, name) is not None:
+        raise BadName(f"There is a gallery {naming.excerpt(name)} already: choose another name, or delete that first.")
+
+
+def _find_or_create(connection: sa.Connection, name: str, model: dict[str, Any]) -> sa.Row:
+    _serialise(connection)
+    return _find(connection, name) or _create(connection, name, model)
+
+
+def _serialise(connection: sa.Connection) -> None:
+    """Let those who give out names take turns: a lock on the version's row sets an order."""
+    connection.execute(sa.select(_ledger.c.version_num).with_for_update()).all()
+
+
+def _create(connection: sa.Connection, name: str, model: dict[str, Any]) -> sa.Row:
+    start = {"uid": uuid4().hex, "revision": 0, "templates_digest": 0, "faces_digest": 0, "created": now()}
+    created = connection.execute(sa.insert(galleries).values(model | start))
+    connection.execute(sa.insert(gallery_names).values(name=name, gallery_id=created.inserted_primary_key[0]))
+    return _find(connection, name)
+
+
+def _purge_portion(connection: sa.Connection, gallery_id: int) -> None:
+    here = sa.select(persons.c.id).where(persons.c.gallery_id == gallery_id).order_by(persons.c.id)
+    ids = connection.scalars(here.limit(people.BATCH)).all()
+    for column in (templates.c.person_id, faces.c.person_id, persons.c.id):
+        connection.execute(sa.delete(column.table).where(column.in_(ids)))
+
+
+def _purge_gallery(connection: sa.Connection, gallery_id: int) -> None:
+    if connection.scalar(sa.select(persons.c.id).where(persons.c.gallery_id == gallery_id).limit(1)) is not None:
+        return  # somebody was adding as it was deleted: the next purge
+    connection.execute(sa.delete(reembeddings).where(reembeddings.c.source_id == gallery_id))
+    for column in (reembeddings.c.gallery_id, deletions.c.gallery_id, galleries.c.id):
+        connection.execute(sa.delete(column.table).where(column == gallery_id))
+
+
+def _model_values(name: str, digest: str, dimension: int) -> dict[str, Any]:
+    return {
+        "model_name": _text(name, "The name of a model"),
+        "model_digest": _text(digest, "The digest of a model"),
+        "dimension": checks.positive(dimension, "The dimension of embeddings"),
+    }
 
 
 def _text(value: Any, what: str) -> str:
@@ -113,3 +273,6 @@ def _check_model(row: sa.Row, asked: dict[str, Any]) -> None:
 
 def _model(name: str, digest: str, dimension: int) -> str:
     return f"{naming.excerpt(name)} (digest {digest[:SHOWN_DIGEST]}, dimension {dimension})"
+
+
+_ledger = sa.table(versions.LEDGER, sa.column("version_num"))

@@ -1,83 +1,85 @@
 """A database URL as a SQLAlchemy engine that is safe for several threads and processes."""
 
+import math
 import os
 import sqlite3
 import threading
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import QueuePool
 
-from common.errors import BadArgument, DatabaseError, MissingDependency
+from common.errors import DatabaseError, MissingDependency
+from db import urls
 
-BUSY_SECONDS = 30.0  # how long a transaction waits for another one to end
-CONNECT_SECONDS = 10
-
-MYSQL_QUERIES = (set(), {"ssl_ca"}, {"ssl_cert", "ssl_key"}, {"ssl_ca", "ssl_cert", "ssl_key"})
+POOL = {"pool_size": 8, "max_overflow": 24}  # connections kept, and made above that for as long as they are needed
 
 _creating = threading.Lock()
 
 
-def create(url: str) -> tuple[sa.Engine, str]:
+def create(
+    url: str, timeout: float, password_file: str | Path | None, patient: bool = False
+) -> tuple[sa.Engine, str]:
     """The engine of a URL, and the place that errors name (never with user or password).
+
+    ``patient`` lets statements to a server take as long as they need.
 
     Raises:
         BadArgument, MissingDependency, DatabaseError: as :func:`db.open`.
     """
-    parsed = _parse(url)
+    parsed = urls.parse(url)
     if parsed.drivername == "sqlite":
-        return _sqlite(parsed)
-    return _mysql(parsed)
+        return _sqlite(parsed, timeout)
+    return _mysql(parsed, timeout, password_file, patient), urls.place(parsed)
 
 
-def _parse(url: str) -> sa.URL:
-    expected = (
-        "Expected sqlite:////path/people.db, sqlite:// (in memory) or mysql://user:password@host/database"
-    )
-    if not isinstance(url, str):
-        raise BadArgument(f"{expected}, not {type(url).__name__}.")
-    try:
-        parsed = sa.make_url(url)
-    except (ArgumentError, ValueError):  # its message would repeat the URL, and with it the password
-        raise BadArgument(f"This is not a database URL. {expected}.") from None
-    if parsed.drivername not in ("sqlite", "mysql", "mysql+mysqlconnector"):
-        raise BadArgument(
-            f"Unknown kind of database {parsed.drivername[:20]!r}. {expected}; MariaDB is mysql://, too."
-        )
-    if parsed.drivername == "sqlite" and ("?" in url or parsed.host or parsed.username):
-        raise BadArgument(f"An SQLite URL holds a path only, without '?'. {expected}.")
-    if parsed.drivername != "sqlite" and not (parsed.host and parsed.database):
-        raise BadArgument(f"A MySQL URL must name a host and a database. {expected}.")
-    if set(parsed.query) not in MYSQL_QUERIES:
-        raise BadArgument(f"Only ssl_ca, and ssl_cert with ssl_key, may follow '?'. {expected}.")
-    return parsed
-
-
-def _mysql(url: sa.URL) -> tuple[sa.Engine, str]:
+def _mysql(url: sa.URL, timeout: float, password_file: str | Path | None, patient: bool) -> sa.Engine:
     try:
         import mysql.connector  # noqa: F401
     except ImportError:
         raise MissingDependency(
             "mysql:// needs the package mysql-connector-python: pip install 'insightface-tensorflow[mysql]'."
         ) from None
+    # Of a call's time, connecting and each statement may take half; and waiting for a lock a third, to be repeated.
+    half, third = max(1, math.ceil(timeout / 2)), max(1, int(timeout / 3))
+    arguments: dict[str, Any] = {
+        "charset": "utf8mb4",
+        "collation": "utf8mb4_bin",  # the connector's own default is unknown to MariaDB before 11.4
+        "connection_timeout": half,
+        "init_command": f"SET SESSION innodb_lock_wait_timeout = {third}",
+        **urls.ssl_arguments(url),
+    }
+    if not patient:
+        arguments |= {"read_timeout": max(half, third + 1), "write_timeout": half}
+    if "unix_socket" in url.query:
+        arguments["unix_socket"] = url.query["unix_socket"]
+    password = urls.password(url, password_file)
     engine = sa.create_engine(
-        url.set(drivername="mysql+mysqlconnector"),
+        url.set(drivername="mysql+mysqlconnector", password=password or "", query={}),
         isolation_level="REPEATABLE READ",  # the reads of one transaction see one state
         hide_parameters=True,
         pool_pre_ping=True,
-        # The connector's own default collation is unknown to MariaDB before 11.4.
-        connect_args={
-            "charset": "utf8mb4",
-            "collation": "utf8mb4_bin",
-            "connection_timeout": CONNECT_SECONDS,
-        },
+        pool_timeout=timeout,
+        connect_args=arguments,
+        **POOL,
     )
-    port = f":{url.port}" if url.port else ""
-    return engine, f"mysql://{url.host}{port}/{url.database}"
+    if urls.requires_tls(url):
+        sa.event.listen(engine, "connect", _require_tls)
+    return engine
 
 
-def _sqlite(url: sa.URL) -> tuple[sa.Engine, str]:
+def _require_tls(connection: Any, _record: object) -> None:
+    cursor = connection.cursor()
+    cursor.execute("SHOW SESSION STATUS LIKE 'Ssl_cipher'")
+    row = cursor.fetchone()
+    cursor.close()
+    if not (row and row[1]):
+        connection.close()
+        raise DatabaseError("The server offers no TLS, which ssl_mode or ssl_ca asks for: set it up there.")
+
+
+def _sqlite(url: sa.URL, timeout: float) -> tuple[sa.Engine, str]:
     in_memory = url.database in (None, "", ":memory:")
     if in_memory:
         # One connection that transactions take in turns: a second one would see another, empty database.
@@ -87,13 +89,13 @@ def _sqlite(url: sa.URL) -> tuple[sa.Engine, str]:
         path = Path(url.database).expanduser().absolute()
         _create_file(path)
         url, place = sa.URL.create("sqlite", database=str(path)), str(path)
-        pool = {}
+        pool = POOL
     engine = sa.create_engine(
         url,
         hide_parameters=True,
         poolclass=QueuePool,
-        pool_timeout=BUSY_SECONDS,
-        connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
+        pool_timeout=timeout,
+        connect_args={"timeout": timeout, "check_same_thread": False},
         **pool,
     )
     sa.event.listen(engine, "connect", _prepare)

@@ -23,10 +23,14 @@ SQLITE = {
     "Check the disk: it may be full or failing.",
 }
 MYSQL = {
+    1020: "another client was in the way; nothing of this call was stored. Try again.",
     1021: "the server's disk is full; nothing of this call was stored.",
+    1040: "the server has too many connections: use fewer processes, or raise its max_connections.",
     1044: "this user may not use the database: grant the rights to it.",
     1045: "the server refused the user name or password.",
+    1047: "the server's cluster is not ready: try again later.",
     1049: "the server has no such database: create it.",
+    1053: "the server is shutting down: try again later.",
     1114: "the server's disk is full; nothing of this call was stored.",
     1142: "this user lacks a right on the tables: grant it.",
     1153: "a face is larger than the server's max_allowed_packet: raise that, or store a smaller crop.",
@@ -39,9 +43,36 @@ MYSQL = {
     2003: "no server answers there: start it, or check host and port.",
     2005: "there is no such host: check its name.",
     2006: "the server went away; nothing of this call was stored. Try again.",
-    2013: "the server went away during the call: try again.",
-    2055: "the server went away during the call: try again.",
+    2013: "the server went away, or took too long to answer: try again.",
+    2026: "TLS failed: check ssl_ca, ssl_cert and ssl_key, and that the server's certificate is for this host.",
+    2055: "the server went away, or took too long to answer: try again.",
+    2061: "the server's way of checking passwords needs TLS here: see ssl_mode.",
+    3024: "the server stopped the statement, which took too long.",
 }
+
+# The connection is gone, or soon will be. 1927, 4031: ended by the server; 2014, 2048: out of step.
+SILENT = {2002, 2003}
+LOST = SILENT | {1047, 1053, 1152, 1158, 1159, 1160, 1161, 1927, 2006, 2013, 2014, 2045, 2048, 2055, 3024, 4031}
+# Another client was in the way: MariaDB's snapshot isolation (1020), too many connections, a lock, a deadlock.
+IN_THE_WAY = {1020, 1040, 1205, 1213}
+
+
+def is_lost(error: Exception) -> bool:
+    """Whether a server's connection cannot be used any more."""
+    original = _original(error)
+    return getattr(original, "errno", None) in LOST or "not available" in str(original)
+
+
+def is_silent(error: Exception) -> bool:
+    """Whether no server answered at all."""
+    return getattr(_original(error), "errno", None) in SILENT
+
+
+def passes(error: Exception) -> bool:
+    """Whether the same call may well succeed in a moment. SQLite itself has waited by then."""
+    if isinstance(error, PoolTimeout) or isinstance(_original(error), sqlite3.Error):
+        return False
+    return is_lost(error) or getattr(_original(error), "errno", None) in IN_THE_WAY
 
 
 @contextmanager
@@ -56,9 +87,15 @@ def translated(place: str, driver_error: type[Exception]) -> Iterator[None]:
 def _advice(error: Exception) -> str:
     if isinstance(error, PoolTimeout):
         return "all connections of this process have been busy for too long: use fewer threads."
-    original = getattr(error, "orig", None) or error
+    original = _original(error)
     if isinstance(original, sqlite3.Error):
         code = getattr(original, "sqlite_errorname", "")
         return SQLITE.get("_".join(code.split("_")[:2])) or f"SQLite reports: {original}."
     number = getattr(original, "errno", None)
+    if number not in MYSQL and is_lost(error):
+        number = 2013
     return MYSQL.get(number) or f"the server reports error {number or type(original).__name__}."
+
+
+def _original(error: Exception) -> Exception:
+    return getattr(error, "orig", None) or error

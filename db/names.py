@@ -9,6 +9,7 @@ from common.errors import BadName
 MAX_CHARACTERS = 255
 QUOTED_CHARACTERS = 40  # an error quotes no more of a name than this
 LISTED_NAMES = 10
+FIRST_SURROGATE, AFTER_SURROGATES, LAST_CODE_POINT = 0xD800, 0xE000, 0x10FFFF
 
 
 def clean(name: Any, what: str = "person") -> str:
@@ -28,7 +29,7 @@ def clean(name: Any, what: str = "person") -> str:
             f"The name of a {what} must not hold control characters (line break, tab, NUL) or lone "
             f"surrogates; {excerpt(name)} does."
         )
-    cleaned = unicodedata.normalize("NFC", name).strip()
+    cleaned = normalised(name).strip()
     if not cleaned:
         raise BadName(f"The name of a {what} must not be empty or blank.")
     if len(cleaned) > MAX_CHARACTERS:
@@ -37,6 +38,20 @@ def clean(name: Any, what: str = "person") -> str:
             f"{excerpt(cleaned)} has {len(cleaned)}."
         )
     return cleaned
+
+
+def normalised(text: str) -> str:
+    """Text in the form in which names are compared: NFC, and without what no database stores."""
+    return unicodedata.normalize("NFC", text.encode("utf-8", "replace").decode("utf-8"))
+
+
+def after_prefix(prefix: str) -> str | None:
+    """The least text above all that begin with ``prefix``, by code points; None where there is none."""
+    for end in range(len(prefix), 0, -1):
+        following = ord(prefix[end - 1]) + 1
+        if following <= LAST_CODE_POINT:
+            return prefix[: end - 1] + chr(AFTER_SURROGATES if following == FIRST_SURROGATE else following)
+    return None
 
 
 def excerpt(name: str) -> str:

@@ -1,58 +1,59 @@
-"""The tables, and how an empty database gets them.
+"""The tables as they are now; ``db/migrations`` holds the way there.
 
 Types and collation are such that SQLite, MySQL and MariaDB keep the same values and tell names apart alike.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
-from common.errors import DatabaseError
-from db.connections import Connections
-
-VERSION = 1
-SETUP_LOCK = "insightface-tensorflow setup"
-SETUP_SECONDS = 30
-
 _id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")  # SQLite numbers only INTEGER keys by itself
-_blob = sa.LargeBinary().with_variant(mysql.LONGBLOB(), "mysql")
-_moment = sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql")  # naive, in UTC
+_blob = sa.LargeBinary().with_variant(mysql.LONGBLOB(), "mysql", "mariadb")
+_moment = sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")  # naive, in UTC
 _name = sa.String(255)
+_sha256 = sa.String(64)  # in hexadecimal
 
 tables = sa.MetaData()
 
 # utf8mb4_bin exists on MySQL and MariaDB alike and tells case and accents apart. No id is given out twice:
 # InnoDB keeps its counter, SQLite does so with AUTOINCREMENT.
-_options = {
+OPTIONS = {
     "mysql_engine": "InnoDB",
     "mysql_charset": "utf8mb4",
     "mysql_collate": "utf8mb4_bin",
     "sqlite_autoincrement": True,
 }
 
-schema_version = sa.Table(
-    "schema_version",
-    tables,
-    sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
-    **_options,
-)
-
 galleries = sa.Table(
     "galleries",
     tables,
     sa.Column("id", _id, primary_key=True),
-    sa.Column("name", _name, nullable=False, unique=True),
+    sa.Column("uid", sa.String(32), nullable=False),  # of this gallery alone, in whatever database it lies
     sa.Column("model_name", _name, nullable=False),
     sa.Column("model_digest", _name, nullable=False),
     sa.Column("dimension", sa.Integer, nullable=False),
     sa.Column("revision", sa.BigInteger, nullable=False),
+    sa.Column("templates_digest", sa.BigInteger, nullable=False),  # the sum of its templates' digests, see db.vectors
+    sa.Column("faces_digest", sa.BigInteger, nullable=False),
     sa.Column("threshold", sa.Double),
     sa.Column("threshold_far", sa.Double),
+    sa.Column("threshold_low", sa.Double),
+    sa.Column("threshold_high", sa.Double),
     sa.Column("created", _moment, nullable=False),
-    **_options,
+    **OPTIONS,
+)
+
+# A name is a row of its own: exchanging two galleries' names is one UPDATE, which a unique column of the
+# galleries would refuse. Deleting a gallery deletes its name first; what has no name is gone for everyone.
+gallery_names = sa.Table(
+    "gallery_names",
+    tables,
+    sa.Column("id", _id, primary_key=True),
+    sa.Column("name", _name, nullable=False),
+    sa.Column("gallery_id", _id, sa.ForeignKey("galleries.id"), nullable=False, index=True),
+    sa.UniqueConstraint("name", name="gallery_names_name"),
+    **OPTIONS,
 )
 
 persons = sa.Table(
@@ -63,10 +64,12 @@ persons = sa.Table(
     sa.Column("name", _name, nullable=False),
     sa.Column("metadata", sa.JSON(none_as_null=True)),
     sa.Column("revision", sa.BigInteger, nullable=False),
+    sa.Column("origin_id", _id),  # the person of another gallery that this one was made from, see reembeddings
     sa.Column("created", _moment, nullable=False),
     sa.UniqueConstraint("gallery_id", "name", name="persons_name"),
-    sa.Index("persons_revision", "gallery_id", "revision"),
-    **_options,
+    sa.Index("persons_revision", "gallery_id", "revision", "id"),
+    sa.Index("persons_id", "gallery_id", "id"),
+    **OPTIONS,
 )
 
 faces = sa.Table(
@@ -75,11 +78,13 @@ faces = sa.Table(
     sa.Column("id", _id, primary_key=True),
     sa.Column("person_id", _id, sa.ForeignKey("persons.id"), nullable=False, index=True),
     sa.Column("embedding", _blob, nullable=False),
+    sa.Column("digest", sa.BigInteger, nullable=False),
     sa.Column("crop", _blob),
     sa.Column("source", sa.Text),
+    sa.Column("picture", _sha256),  # of the bytes of the photo that it was found in
     sa.Column("score", sa.Double),
     sa.Column("created", _moment, nullable=False),
-    **_options,
+    **OPTIONS,
 )
 
 templates = sa.Table(
@@ -87,8 +92,9 @@ templates = sa.Table(
     tables,
     sa.Column("person_id", _id, sa.ForeignKey("persons.id"), primary_key=True, autoincrement=False),
     sa.Column("mean", _blob, nullable=False),
+    sa.Column("digest", sa.BigInteger, nullable=False),
     sa.Column("count", sa.Integer, nullable=False),
-    **_options,
+    **OPTIONS,
 )
 
 deletions = sa.Table(
@@ -98,65 +104,30 @@ deletions = sa.Table(
     sa.Column("person_id", _id, primary_key=True, autoincrement=False),
     sa.Column("revision", sa.BigInteger, nullable=False),
     sa.Index("deletions_revision", "gallery_id", "revision"),
-    **_options,
+    **OPTIONS,
+)
+
+# How far a gallery that is made from another one's crops has come: all of the source's persons up to this
+# (revision, person) are in it.
+reembeddings = sa.Table(
+    "reembeddings",
+    tables,
+    sa.Column("gallery_id", _id, sa.ForeignKey("galleries.id"), primary_key=True, autoincrement=False),
+    sa.Column("source_id", _id, sa.ForeignKey("galleries.id"), nullable=False),
+    sa.Column("revision", sa.BigInteger, nullable=False),
+    sa.Column("person_id", _id, nullable=False),
+    **OPTIONS,
+)
+
+writes = sa.Table(
+    "writes",
+    tables,
+    sa.Column("token", sa.String(32), primary_key=True),
+    sa.Column("created", _moment, nullable=False, index=True),
+    **OPTIONS,
 )
 
 
-def now() -> datetime:
-    """The moment as the tables keep it: UTC without a time zone."""
-    return datetime.now(UTC).replace(tzinfo=None)
-
-
-def set_up(connections: Connections) -> None:
-    """Create the tables in an empty database; check the version of one that has them.
-
-    Raises:
-        DatabaseError: it holds other tables, or those of another version.
-    """
-    connections.use_log()
-    with connections.reading() as connection:
-        version = _version(connection, connections.place)
-    if version is None:
-        with connections.writing() as connection, _alone(connection):
-            version = _version(connection, connections.place)
-            if version is None:
-                tables.create_all(connection)
-                connection.execute(schema_version.insert().values(version=VERSION))
-                version = VERSION
-    if version > VERSION:
-        raise DatabaseError(
-            f"{connections.place}: has schema version {version}, made by a newer insightface-tensorflow; "
-            f"this one knows version {VERSION}. Upgrade it, or open another database."
-        )
-    if version < VERSION:
-        raise DatabaseError(
-            f"{connections.place}: has schema version {version}; this insightface-tensorflow needs "
-            f"{VERSION} and cannot upgrade it. Use the release that made it, or open another database."
-        )
-
-
-def _version(connection: sa.Connection, place: str) -> int | None:
-    """The version found; None where the tables are still to be made."""
-    existing = set(sa.inspect(connection).get_table_names())
-    version = None
-    if schema_version.name in existing:
-        version = connection.scalar(sa.select(sa.func.max(schema_version.c.version)))
-    if version is None and existing - set(tables.tables):
-        raise DatabaseError(
-            f"{place}: holds tables of something else and no gallery. Give the gallery a database of its own."
-        )
-    return version
-
-
-@contextmanager
-def _alone(connection: sa.Connection) -> Iterator[None]:
-    """Keep other first users out. On SQLite the transaction does; MySQL commits with every CREATE TABLE."""
-    if connection.dialect.name == "sqlite":
-        yield
-        return
-    if not connection.scalar(sa.select(sa.func.get_lock(SETUP_LOCK, SETUP_SECONDS))):
-        raise DatabaseError("Another process has been setting up the database for too long: try again.")
-    try:
-        yield
-    finally:
-        connection.scalar(sa.select(sa.func.release_lock(SETUP_LOCK)))
+def now(seconds: float = 0) -> datetime:
+    """The moment ``seconds`` from now as the tables keep it: UTC without a time zone."""
+    return (datetime.now(UTC) + timedelta(seconds=seconds)).replace(tzinfo=None)

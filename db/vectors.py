@@ -1,6 +1,7 @@
 """Embeddings as the database stores them: little-endian float32, whatever machine writes or reads them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -41,9 +42,24 @@ def decode(stored: Sequence[bytes], dimension: int) -> np.ndarray:
     for blob in stored:
         if not isinstance(blob, (bytes, bytearray)) or len(blob) != expected:
             raise DatabaseError(f"A stored embedding does not have its {expected} bytes: restore a backup.")
-    return np.frombuffer(b"".join(stored), STORED).reshape(-1, dimension).astype(np.float32)
+    return np.frombuffer(b"".join(stored), STORED).reshape(-1, dimension).astype(np.float32, copy=False)
 
 
 def mean(embeddings: np.ndarray) -> bytes:
     """The stored mean of float32 ``[n, d]``, summed in float64: accurate in whatever order the rows come."""
     return embeddings.mean(axis=0, dtype=np.float64).astype(STORED).tobytes()
+
+
+def digest(person_id: int, stored: bytes) -> int:
+    """What stands for a stored vector of a person in sums of digests, a signed number of 64 bits.
+
+    Such a sum tells whether two sides hold the same vectors of the same persons, in whatever order they came
+    there. It guards against accidents; who can write to the database can also forge it.
+    """
+    hashed = blake2b(int(person_id).to_bytes(8, "little") + stored, digest_size=8).digest()
+    return int.from_bytes(hashed, "little", signed=True)
+
+
+def total(digests: Iterable[int]) -> int:
+    """The sum of digests, modulo 2^64, as a signed number of 64 bits."""
+    return (sum(digests) + 2**63) % 2**64 - 2**63

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from common.errors import BadArgument, UnknownPerson
+from common.errors import BadArgument, UnknownGallery, UnknownPerson
 from recognizer.cli.failures import NO
 from recognizer.cli.options import GalleryOptions, Json
 from recognizer.cli.tables import show, show_json
@@ -71,5 +71,8 @@ def _opened(options: GalleryOptions) -> Iterator[tuple[str, "Gallery | None"]]:
 
     chosen = settings.read(options.config, database=options.database, gallery=options.gallery)
     name = clean(chosen.gallery, "gallery")
-    with db.open(chosen.database) as database:
-        yield name, next((gallery for gallery in database.galleries() if gallery.name == name), None)
+    with db.open(chosen.database, chosen.database_timeout, chosen.database_password_file) as database:
+        try:
+            yield name, database.find(name)
+        except UnknownGallery:
+            yield name, None
