@@ -23,11 +23,16 @@ def find(name: str | Path) -> Path:
             return path
     except OSError as error:  # too long for the file system
         raise BadConfig(f"No configuration file {str(name)[:80]!r}: {error.strerror}.") from None
-    packaged = Path(str(files("configs"))) / path.name
-    if str(path) == path.name and packaged.is_file():
-        return packaged
-    known = sorted(p.name for p in packaged.parent.glob("*.yaml"))
+    installed = packaged(path.name)
+    if str(path) == path.name and installed.is_file():
+        return installed
+    known = sorted(p.name for p in installed.parent.glob("*.yaml"))
     raise BadConfig(f"No configuration file {str(name)!r}: give a path, or one of: {', '.join(known)}.")
+
+
+def packaged(name: str) -> Path:
+    """Where the file of that name in ``configs/`` is installed, or would be."""
+    return Path(str(files("configs"))) / name
 
 
 def load(name: str | Path) -> dict[str, Any]:

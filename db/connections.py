@@ -47,6 +47,11 @@ class Connections:
         self._written = 0
         _all.add(self)
 
+    @property
+    def lock_seconds(self) -> int:
+        """How long a statement may wait for a named lock: a server's answer is not awaited for longer."""
+        return max(1, int(self.timeout / 3))
+
     def read(self, work: Callable[[sa.Connection], Result]) -> Result:
         """``work`` of a connection whose reads all see one state of the database.
 
@@ -112,7 +117,8 @@ class Connections:
                 with connection.begin():
                     yield connection
             finally:
-                tell("PRAGMA foreign_keys=ON")
+                with suppress(sqlite3.Error):  # an interruption has closed the connection
+                    tell("PRAGMA foreign_keys=ON")
         if not self.is_sqlite:
             engine.dispose()
 
@@ -144,13 +150,15 @@ class Connections:
     @contextmanager
     def _alone_on_server(self, purpose: str) -> Iterator[None]:
         name = f"{self.engine.url.database}.{purpose}"[:64]  # MySQL's limit
-        with self._translated(), self.engine.connect() as connection:
-            if not connection.scalar(sa.select(sa.func.get_lock(name, int(self.timeout / 3)))):
+        with self.reading() as connection:
+            if not connection.scalar(sa.select(sa.func.get_lock(name, self.lock_seconds))):
                 raise DatabaseError(f"{self.place}: another process has been at the same for too long: try again.")
             try:
                 yield
-            finally:
-                connection.scalar(sa.select(sa.func.release_lock(name)))
+            except Exception:
+                connection.invalidate()  # which gives back the lock, whatever state the connection is in
+                raise
+            connection.scalar(sa.select(sa.func.release_lock(name)))
 
     def row(self, statement: str) -> tuple | None:
         """The row that a literal SELECT finds, None where there is none, at the speed of the bare driver.

@@ -3,23 +3,30 @@
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import sqlalchemy as sa
 
-from common.errors import BadArgument, BadName, ModelMismatch, UnknownGallery
-from db import checks, people, versions
+from common.errors import BadArgument, BadName, DatabaseError, ModelMismatch, UnknownGallery
+from db import checks, following, people, versions
 from db import names as naming
 from db.connections import Connections
+from db.following import Following
 from db.gallery import Gallery
 from db.records import Summary
 from db.schema import deletions, faces, galleries, gallery_names, now, persons, reembeddings, templates
 from db.summaries import summaries
 
+if TYPE_CHECKING:
+    from db.portable import GalleryFile, Imported
+
 TIMEOUT = 10.0
 MAX_CHARACTERS = 255
 SHOWN_DIGEST = 12
+STAGED = 100  # characters of a name within the name of a gallery that is not finished
+
+Progress = Callable[[Iterable, int], Iterable]
 
 _columns = (
     gallery_names.c.id.label("name_id"),
@@ -118,8 +125,7 @@ class Database:
             row = _require(connection, name)
             if row.name != new_name:
                 _require_free(connection, new_name)
-                chosen = sa.update(gallery_names).where(gallery_names.c.id == row.name_id)
-                connection.execute(chosen.values(name=new_name))
+                _rename(connection, row.name_id, new_name)
 
         self._connections.write(work)
 
@@ -134,26 +140,91 @@ class Database:
         """
 
         def work(connection: sa.Connection) -> None:
-            rows = [_require(connection, each) for each in (name, other)]
-            ids = sorted(row.id for row in rows)
-            if ids[0] == ids[1]:
+            first, second = _require_locked(connection, name, other)
+            if first.id == second.id:
                 raise BadArgument("A gallery cannot be switched with itself.")
-            # Whoever writes to either one is waited for, and then finds the names exchanged.
-            connection.execute(sa.select(galleries.c.id).where(galleries.c.id.in_(ids)).with_for_update()).all()
-            pending = {each.name: each.pending for each in summaries(connection) if each.pending and each.source}
-            behind = [row.name for row in rows if row.name in pending]
-            if behind:
-                raise BadArgument(
-                    f"Gallery {naming.excerpt(behind[0])} still lacks {pending[behind[0]]} people: finish re-embedding."
-                )
-            first, second = rows
+            following.require_level(connection, [first, second])
             exchanged = sa.case((gallery_names.c.id == first.name_id, second.id), else_=first.id)
             chosen = gallery_names.c.id.in_([first.name_id, second.name_id])
             connection.execute(sa.update(gallery_names).where(chosen).values(gallery_id=exchanged))
 
         self._connections.write(work)
 
-    def delete_gallery(self, name: str, progress: Callable[[Iterable, int], Iterable] | None = None) -> None:
+    def follower(self, source: Gallery, name: str, model_name: str, model_digest: str, dimension: int) -> Following:
+        """The gallery of that name which is made from the people of another one; created on first use.
+
+        Raises:
+            BadName: there is such a gallery, and it is not made from ``source``.
+            ModelMismatch: it is made for another model.
+            BadArgument, DatabaseError.
+        """
+        name, model = naming.clean(name, "gallery"), _model_values(model_name, model_digest, dimension)
+        row = self._connections.write(lambda connection: _follower(connection, source._id, name, model))
+        _check_model(row, model)
+        return Following(source, Gallery(self._connections, row))
+
+    def copy_gallery(self, name: str, new_name: str, progress: Progress | None = None) -> Gallery:
+        """A second gallery with the same people, photos and threshold, under a new name.
+
+        It has that name when it is complete. Until then it is called "NEW-NAME (copy of NAME, not finished)"; where
+        that was interrupted, the next call goes on with it. Changes of the first gallery meanwhile come along.
+
+        Raises:
+            UnknownGallery, DatabaseError.
+            BadName: there is one of the new name already, or it cannot be a name.
+        """
+        source, new_name = self.find(name), naming.clean(new_name, "gallery")
+        self._connections.read(lambda connection: _refuse_taken(connection, new_name))
+        staging = f"{new_name[:STAGED]} (copy of {source.name[:STAGED]}, not finished)"
+        copy = self.follower(source, staging, source.model_name, source.model_digest, source.dimension)
+        copy.run(lambda members: [member.faces for member in members], progress)
+        threshold = source.threshold
+        if threshold is not None:
+            copy.target.set_threshold(*threshold)
+
+        def finish(connection: sa.Connection) -> sa.Row:
+            _require_free(connection, new_name)
+            if not following.end(connection, copy.target._id):
+                raise DatabaseError(f"Gallery {naming.excerpt(staging)} was finished by another process.")
+            return _rename(connection, copy.target._name_id, new_name)
+
+        return Gallery(self._connections, self._connections.write(finish))
+
+    def replace_gallery(self, name: str, by: str, progress: Progress | None = None) -> None:
+        """Give the name of a gallery to another one, and forget the first with all of its people.
+
+        The name changes hands in one transaction: whoever has one of the two open gets an error from then on.
+
+        Raises:
+            UnknownGallery, BadName, DatabaseError.
+            BadArgument: they are one.
+        """
+
+        def work(connection: sa.Connection) -> None:
+            old, new = _require_locked(connection, name, by)
+            if old.id == new.id:
+                raise BadArgument("A gallery cannot be replaced by itself.")
+            connection.execute(sa.delete(gallery_names).where(gallery_names.c.id == new.name_id))
+            chosen = sa.update(gallery_names).where(gallery_names.c.id == old.name_id)
+            connection.execute(chosen.values(gallery_id=new.id))
+
+        self._connections.write(work)
+        self.purge(progress)
+
+    def import_gallery(
+        self,
+        file: "GalleryFile",
+        name: str,
+        merge: bool = False,
+        replace: bool = False,
+        progress: Progress | None = None,
+    ) -> "Imported":
+        """Store what a gallery's file holds; nothing where it is damaged. See :func:`db.portable.store`."""
+        from db import portable
+
+        return portable.store(self, file, name, merge, replace, progress)
+
+    def delete_gallery(self, name: str, progress: Progress | None = None) -> None:
         """Forget a gallery and all of its people.
 
         It is gone for everyone at once; its rows are then removed in portions. Where that is interrupted, the
@@ -170,7 +241,7 @@ class Database:
         self._connections.write(work)
         self.purge(progress)
 
-    def purge(self, progress: Callable[[Iterable, int], Iterable] | None = None) -> None:
+    def purge(self, progress: Progress | None = None) -> None:
         """Remove what is left of galleries that were deleted. Raises DatabaseError."""
         nameless = sa.select(galleries.c.id).where(galleries.c.id.not_in(sa.select(gallery_names.c.gallery_id)))
         for gallery_id in self._connections.read(lambda connection: connection.scalars(nameless).all()):
@@ -208,8 +279,23 @@ def _require(connection: sa.Connection, name: str) -> sa.Row:
     return row
 
 
+def _require_locked(connection: sa.Connection, *names: str) -> list[sa.Row]:
+    """Galleries whom nobody else writes to until this transaction ends; whoever waits finds what it made of them.
+
+    To be called first: on MySQL, what is read later is as it was at the first reading without a lock.
+    """
+    named = gallery_names.c.name.in_([naming.clean(name, "gallery") for name in names])
+    joined = sa.select(galleries.c.id).join_from(gallery_names, galleries, galleries.c.id == gallery_names.c.gallery_id)
+    connection.execute(joined.where(named).with_for_update()).all()
+    return [_require(connection, name) for name in names]
+
+
 def _require_free(connection: sa.Connection, name: str) -> None:
     _serialise(connection)
+    _refuse_taken(connection, name)
+
+
+def _refuse_taken(connection: sa.Connection, name: str) -> None:
     if _find(connection, name) is not None:
         raise BadName(f"There is a gallery {naming.excerpt(name)} already: choose another name, or delete that first.")
 
@@ -217,6 +303,25 @@ def _require_free(connection: sa.Connection, name: str) -> None:
 def _find_or_create(connection: sa.Connection, name: str, model: dict[str, Any]) -> sa.Row:
     _serialise(connection)
     return _find(connection, name) or _create(connection, name, model)
+
+
+def _rename(connection: sa.Connection, name_id: int, name: str) -> sa.Row:
+    connection.execute(sa.update(gallery_names).where(gallery_names.c.id == name_id).values(name=name))
+    return _require(connection, name)
+
+
+def _follower(connection: sa.Connection, source_id: int, name: str, model: dict[str, Any]) -> sa.Row:
+    _serialise(connection)
+    row = _find(connection, name)
+    if row is None:
+        row = _create(connection, name, model)
+        following.begin(connection, row.id, source_id)
+    elif following.source_of(connection, row.id) != source_id:
+        raise BadName(
+            f"There is a gallery {naming.excerpt(name)} already, which is not made from this one: choose another "
+            "name, or delete that first."
+        )
+    return row
 
 
 def _serialise(connection: sa.Connection) -> None:

@@ -70,11 +70,9 @@ def _mysql(url: sa.URL, timeout: float, password_file: str | Path | None, patien
 
 
 def _require_tls(connection: Any, _record: object) -> None:
-    cursor = connection.cursor()
-    cursor.execute("SHOW SESSION STATUS LIKE 'Ssl_cipher'")
-    row = cursor.fetchone()
-    cursor.close()
-    if not (row and row[1]):
+    """The client's own knowledge: whoever sits between could give the server's answer to any question."""
+    extension = getattr(connection, "_cmysql", None)  # the C extension does not tell is_secure
+    if not (extension.get_ssl_cipher() if extension else connection.is_secure):
         connection.close()
         raise DatabaseError("The server offers no TLS, which ssl_mode or ssl_ca asks for: set it up there.")
 

@@ -1,6 +1,7 @@
 """Driver errors as one clear line: where, what, and what to do. Never a password, a parameter or a name."""
 
 import sqlite3
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -47,10 +48,11 @@ MYSQL = {
     2026: "TLS failed: check ssl_ca, ssl_cert and ssl_key, and that the server's certificate is for this host.",
     2055: "the server went away, or took too long to answer: try again.",
     2061: "the server's way of checking passwords needs TLS here: see ssl_mode.",
-    3024: "the server stopped the statement, which took too long.",
+    3024: "the server took too long to answer: try again.",
 }
 
 # The connection is gone, or soon will be. 1927, 4031: ended by the server; 2014, 2048: out of step.
+TLS_FAILED = 2026
 SILENT = {2002, 2003}
 LOST = SILENT | {1047, 1053, 1152, 1158, 1159, 1160, 1161, 1927, 2006, 2013, 2014, 2045, 2048, 2055, 3024, 4031}
 # Another client was in the way: MariaDB's snapshot isolation (1020), too many connections, a lock, a deadlock.
@@ -60,19 +62,19 @@ IN_THE_WAY = {1020, 1040, 1205, 1213}
 def is_lost(error: Exception) -> bool:
     """Whether a server's connection cannot be used any more."""
     original = _original(error)
-    return getattr(original, "errno", None) in LOST or "not available" in str(original)
+    return _number(original) in LOST or "not available" in str(original)
 
 
 def is_silent(error: Exception) -> bool:
     """Whether no server answered at all."""
-    return getattr(_original(error), "errno", None) in SILENT
+    return _number(_original(error)) in SILENT
 
 
 def passes(error: Exception) -> bool:
     """Whether the same call may well succeed in a moment. SQLite itself has waited by then."""
     if isinstance(error, PoolTimeout) or isinstance(_original(error), sqlite3.Error):
         return False
-    return is_lost(error) or getattr(_original(error), "errno", None) in IN_THE_WAY
+    return is_lost(error) or _number(_original(error)) in IN_THE_WAY
 
 
 @contextmanager
@@ -91,10 +93,15 @@ def _advice(error: Exception) -> str:
     if isinstance(original, sqlite3.Error):
         code = getattr(original, "sqlite_errorname", "")
         return SQLITE.get("_".join(code.split("_")[:2])) or f"SQLite reports: {original}."
-    number = getattr(original, "errno", None)
+    number = _number(original)
     if number not in MYSQL and is_lost(error):
         number = 2013
     return MYSQL.get(number) or f"the server reports error {number or type(original).__name__}."
+
+
+def _number(error: Exception) -> int | None:
+    """The number of a driver's error; pure Python's TLS reports a refused certificate as a lost connection."""
+    return TLS_FAILED if isinstance(error.__cause__, ssl.SSLError) else getattr(error, "errno", None)
 
 
 def _original(error: Exception) -> Exception:

@@ -14,7 +14,7 @@ NEWEST = REVISIONS[-1]
 LEDGER = "alembic_version"
 FIRST_LEDGER = "schema_version"  # of version 0.1.0, which had no other revision than the first
 UNFINISHED = ""  # tables are there, and no revision: setting up was interrupted, on MySQL
-LOCK, LOCK_SECONDS = "insightface-tensorflow upgrade", 30
+LOCK = "insightface-tensorflow upgrade"
 
 
 def set_up(connections: Connections) -> None:
@@ -24,11 +24,12 @@ def set_up(connections: Connections) -> None:
         DatabaseError: it holds other tables, or those of another revision.
     """
     connections.use_log()
-    revision = connections.read(lambda connection: found(connection, connections.place))
-    if revision in (None, UNFINISHED):
-        _migrate(connections)
-    else:
+    revision, is_used = connections.read(lambda connection: _found(connection, connections.place))
+    if revision == NEWEST:
+        return
+    if is_used:
         _require_newest(revision, connections.place)
+    _migrate(connections)
 
 
 def upgrade(connections: Connections) -> tuple[str | None, str]:
@@ -64,6 +65,15 @@ def found(connection: sa.Connection, place: str) -> str | None:
     return UNFINISHED if existing else None
 
 
+def _found(connection: sa.Connection, place: str) -> tuple[str | None, bool]:
+    """The revision of a database, and whether it is for its user to upgrade: another one, with a gallery in it."""
+    revision = found(connection, place)
+    if revision in (None, UNFINISHED, NEWEST):
+        return revision, False
+    empty = revision in REVISIONS and connection.scalar(sa.text("SELECT id FROM galleries LIMIT 1")) is None
+    return revision, not empty
+
+
 def _require_newest(revision: str, place: str) -> None:
     if revision == NEWEST:
         return
@@ -82,43 +92,40 @@ def _migrate(connections: Connections) -> str | None:
     """Run what is missing, alone; the revision before."""
     from alembic import command
     from alembic.config import Config
+    from alembic.util import CommandError
 
-    with _alone(connections) as connection:
-        before = found(connection, connections.place)
-        if before not in (None, UNFINISHED) and before not in REVISIONS:
-            _require_newest(before, connections.place)
-        configuration = Config()
-        configuration.set_main_option("script_location", "db:migrations")
-        configuration.attributes.update(connection=connection, table=LEDGER)
-        if before == REVISIONS[0]:
-            command.stamp(configuration, before)
-        if before != NEWEST:
-            command.upgrade(configuration, NEWEST)
-        _check_references(connection)
-        return before or None
+    try:
+        with _alone(connections), connections.migrating() as connection:
+            before = found(connection, connections.place)
+            if before not in (None, UNFINISHED) and before not in REVISIONS:
+                _require_newest(before, connections.place)
+            configuration = Config()
+            configuration.set_main_option("script_location", "db:migrations")
+            configuration.attributes.update(connection=connection, table=LEDGER)
+            if before == REVISIONS[0]:
+                command.stamp(configuration, before)
+            if before != NEWEST:
+                command.upgrade(configuration, NEWEST)
+            _check_references(connection)
+            return before or None
+    except CommandError as error:
+        raise DatabaseError(f"{connections.place}: cannot be upgraded: {error}.") from None
 
 
 @contextmanager
-def _alone(connections: Connections) -> Iterator[sa.Connection]:
-    """A transaction that keeps other upgrades out.
+def _alone(connections: Connections) -> Iterator[None]:
+    """Keep other upgrades out until this one is stored.
 
-    On SQLite it is the only writer, and tables are rebuilt in it, for which references are not enforced but
-    checked at the end. MySQL commits with every CREATE TABLE, so there a named lock is held.
+    On SQLite its transaction is the only writer anyway. MySQL commits with every CREATE TABLE, so there a named
+    lock is held, on a connection of its own: it must outlast the transaction.
     """
-    with connections.migrating() as connection, _named_lock(connection, connections.place):
-        yield connection
-
-
-@contextmanager
-def _named_lock(connection: sa.Connection, place: str) -> Iterator[None]:
-    if connection.dialect.name == "sqlite":
+    if connections.is_sqlite:
         yield
         return
-    if not connection.scalar(sa.select(sa.func.get_lock(LOCK, LOCK_SECONDS))):
-        raise DatabaseError(f"{place}: another process has been setting up the database for too long: try again.")
-    try:
+    with connections.reading() as connection:
+        if not connection.scalar(sa.select(sa.func.get_lock(LOCK, connections.lock_seconds))):
+            raise DatabaseError(f"{connections.place}: another process is setting up the database: try again.")
         yield
-    finally:
         connection.scalar(sa.select(sa.func.release_lock(LOCK)))
 
 

@@ -1,10 +1,16 @@
 """From photos to faces ready to be stored, and a report of those that are not."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from hashlib import file_digest, sha256
+from os import PathLike
+from pathlib import Path
 
+import cv2
 import numpy as np
 
 from common.errors import BadPicture, NothingEnrolled
+from db import Face
 from mtcnn import Detector
 from mtcnn.align import align
 from mtcnn.detector import most_prominent
@@ -14,53 +20,110 @@ from recognizer.results import Refusal
 SMALLEST_EYE_DISTANCE = 10.0  # pixels; below, a 112-pixel face is mostly invented
 
 
-@dataclass
-class Gathered:
-    """Aligned faces of some people, and what happened to each picture.
+@dataclass(frozen=True)
+class Sighting:
+    """What one picture shows of a person.
 
     Attributes:
-        names, sources, scores, crops: one entry per usable picture; crops are uint8 ``[112, 112, 3]`` BGR.
+        name, source: the person, and what the picture is called.
+        crop: the aligned face, uint8 ``[112, 112, 3]`` BGR; None where there is none to use.
+        reason: why there is none; or what was decided, such as which of several faces was taken.
+        score: the detector's confidence, 0..1.
+        picture: SHA-256 of the picture's bytes, in hexadecimal.
+    """
+
+    name: str
+    source: str
+    crop: np.ndarray | None = field(default=None, repr=False)
+    reason: str | None = None
+    score: float = 0.0
+    picture: str | None = None
+
+
+def look(
+    name: str, source: str, img: Picture, detector: Detector, size: tuple[int, int], picture: str | None = None
+) -> Sighting:
+    """Find the face that a picture is about; ``picture`` is its digest where that is known already."""
+    try:
+        pixels = read_picture(img)
+        picture = picture or digest(img)
+    except BadPicture as error:
+        return Sighting(name, source, reason=f"unreadable: {error}")
+    except OSError as error:
+        return Sighting(name, source, reason=f"unreadable: {error.strerror}")
+    detections = detector.detect(pixels)
+    if not len(detections):
+        return Sighting(name, source, reason="no face found")
+    face = detections[most_prominent(detections, pixels.shape)]
+    eyes = face.landmarks[0, :2]
+    if np.linalg.norm(eyes[1] - eyes[0]) < SMALLEST_EYE_DISTANCE:
+        reason = f"face too small: the eyes must be at least {SMALLEST_EYE_DISTANCE:.0f} pixels apart"
+        return Sighting(name, source, reason=reason)
+    note = None
+    if len(detections) > 1:
+        left, top, right, bottom = (round(float(value)) for value in face.boxes[0])
+        note = f"{len(detections)} faces; took the most prominent, at {left},{top}-{right},{bottom}"
+    crop = align(pixels, face.landmarks, size)[0]
+    return Sighting(name, source, crop, note, float(face.scores[0]), picture)
+
+
+def digest(img: Picture) -> str:
+    """SHA-256 in hexadecimal of a picture's bytes: of the file, the encoded bytes, or the pixels and their shape.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    if isinstance(img, (str, PathLike)):
+        with Path(img).open("rb") as file:
+            return file_digest(file, "sha256").hexdigest()
+    if isinstance(img, np.ndarray):
+        return sha256(repr(img.shape).encode() + np.ascontiguousarray(img).tobytes()).hexdigest()
+    return sha256(img).hexdigest()
+
+
+@dataclass
+class Gathered:
+    """The sightings of some people.
+
+    Attributes:
+        usable: with a crop.
         refused, notes: see ``Enrolment``.
     """
 
-    names: list[str] = field(default_factory=list)
-    sources: list[str] = field(default_factory=list)
-    scores: list[float] = field(default_factory=list)
-    crops: list[np.ndarray] = field(default_factory=list)
+    usable: list[Sighting] = field(default_factory=list)
     refused: list[Refusal] = field(default_factory=list)
     notes: list[Refusal] = field(default_factory=list)
 
-    def take(self, name: str, source: str, img: Picture, detector: Detector, size: tuple[int, int]) -> None:
-        """Use the face that a picture is about, or note why there is none to use."""
-        try:
-            picture = read_picture(img)
-        except BadPicture as error:
-            self.refused.append(Refusal(name, source, f"unreadable: {error}"))
-            return
-        detections = detector.detect(picture)
-        if not len(detections):
-            self.refused.append(Refusal(name, source, "no face found"))
-            return
-        chosen = most_prominent(detections, picture.shape)
-        face = detections[chosen]
-        eyes = face.landmarks[0, :2]
-        if np.linalg.norm(eyes[1] - eyes[0]) < SMALLEST_EYE_DISTANCE:
-            reason = f"face too small: the eyes must be at least {SMALLEST_EYE_DISTANCE:.0f} pixels apart"
-            self.refused.append(Refusal(name, source, reason))
-            return
-        if len(detections) > 1:
-            left, top, right, bottom = (round(float(value)) for value in face.boxes[0])
-            reason = f"{len(detections)} faces; took the most prominent, at {left},{top}-{right},{bottom}"
-            self.notes.append(Refusal(name, source, reason))
-        self.names.append(name)
-        self.sources.append(source)
-        self.scores.append(float(face.scores[0]))
-        self.crops.append(align(picture, face.landmarks, size)[0])
+    def take(self, sighting: Sighting) -> None:
+        """Add a sighting to the usable ones, or to the refused."""
+        if sighting.crop is not None:
+            self.usable.append(sighting)
+        if sighting.reason is not None:
+            report = self.refused if sighting.crop is None else self.notes
+            report.append(Refusal(sighting.name, sighting.source, sighting.reason))
+
+    def faces(self, embeddings: Iterable[np.ndarray], store_crops: bool) -> dict[str, list[Face]]:
+        """The usable sightings as faces to be stored, by person; ``embeddings`` are in their order."""
+        faces: dict[str, list[Face]] = {}
+        for sighting, row in zip(self.usable, embeddings, strict=True):
+            crop = encode_crop(sighting.crop) if store_crops else None
+            face = Face(row, sighting.source, sighting.score, crop, sighting.picture)
+            faces.setdefault(sighting.name, []).append(face)
+        return faces
 
     def require_some(self) -> None:
         """Raise NothingEnrolled, saying why, where no picture was usable."""
-        if self.crops:
-            return
-        reasons = "; ".join(f"{refusal.source or refusal.name}: {refusal.reason}" for refusal in self.refused[:3])
-        more = f"; and {len(self.refused) - 3} more" if len(self.refused) > 3 else ""
-        raise NothingEnrolled(f"No usable picture, nothing was stored. {reasons or 'No picture was given'}{more}")
+        if not self.usable:
+            raise nothing_enrolled(self.refused)
+
+
+def nothing_enrolled(refused: list[Refusal]) -> NothingEnrolled:
+    """The error that tells why no picture was usable."""
+    reasons = "; ".join(f"{refusal.source or refusal.name}: {refusal.reason}" for refusal in refused[:3])
+    more = f"; and {len(refused) - 3} more" if len(refused) > 3 else ""
+    return NothingEnrolled(f"No usable picture, nothing was stored. {reasons or 'No picture was given'}{more}")
+
+
+def encode_crop(crop: np.ndarray) -> bytes:
+    """An aligned face uint8 ``[112, 112, 3]`` BGR as PNG: another model's embedding of it is then exact."""
+    return cv2.imencode(".png", crop)[1].tobytes()

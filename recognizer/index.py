@@ -1,87 +1,245 @@
-"""Who is nearest: exact search in memory, kept in step with the database."""
+"""The people of a gallery, searched: the index is kept in step with the database, whoever changes it."""
 
+import logging
 import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from db import Templates
+from common.errors import FaceError
+from common.folders import cache_folder
+from db import State, Threshold
+from recognizer import search
+from recognizer.results import Candidate, Progress
+from recognizer.search import snapshot
+from recognizer.search.index import Index
+
+if TYPE_CHECKING:  # they import SQLAlchemy
+    from db.database import Database
+    from db.gallery import Gallery
+
+SNAPSHOT_FROM = 100_000  # rows; reading fewer takes two seconds or less
+REWRITE_AFTER = 0.02  # of the rows changed since the snapshot was written
+ATTEMPTS = 5  # at finding people who are still there when their names are read
+GROWN = 1.25  # so many times the rows from which another index is better, before one is built
+
+log = logging.getLogger("recognizer")
 
 
-class ExactIndex:
-    """Cosine search over float32 vectors by one matrix product.
+class Held(NamedTuple):
+    """An index, and what state of the gallery it holds.
 
-    Each change makes new arrays and swaps them in at once, so searches in other threads never wait.
+    Attributes:
+        offset: the gallery's digest less the index's checksum. It is 0 unless somebody changed rows by hand.
     """
 
-    def __init__(self, dimension: int):
-        self._state = (np.zeros(0, np.int64), [], np.zeros((0, dimension), np.float32))
-
-    def __len__(self) -> int:
-        return len(self._state[0])
-
-    def put(self, ids: np.ndarray, names: list[str], vectors: np.ndarray) -> None:
-        """Add vectors float32 ``[n, d]``, or replace those of the same ids; they are normalised here."""
-        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-        vectors = (vectors / np.maximum(lengths, np.finfo(np.float32).tiny)).astype(np.float32)
-        old_ids, old_names, old_vectors = self._without(ids)
-        self._state = (np.concatenate([old_ids, ids]), old_names + names, np.concatenate([old_vectors, vectors]))
-
-    def remove(self, ids: np.ndarray) -> None:
-        """Forget ids; unknown ones are passed over."""
-        self._state = self._without(ids)
-
-    def _without(self, ids: np.ndarray) -> tuple[np.ndarray, list[str], np.ndarray]:
-        known, names, vectors = self._state
-        if not len(known) or not len(ids):
-            return self._state
-        keep = np.isin(known, ids, invert=True)
-        return known[keep], [name for name, kept in zip(names, keep) if kept], vectors[keep]
-
-    def search(self, queries: np.ndarray, count: int) -> list[list[tuple[str, float]]]:
-        """The ``count`` nearest (name, cosine) of each query float32 ``[q, d]``, best first."""
-        _, names, vectors = self._state
-        count = min(count, len(names))
-        if count == 0:
-            return [[] for _ in queries]
-        similarities = queries @ vectors.T
-        nearest = np.argpartition(-similarities, count - 1, axis=1)[:, :count]
-        results = []
-        for row, columns in zip(similarities, nearest):
-            columns = columns[np.argsort(-row[columns], kind="stable")]
-            results.append([(names[column], min(1.0, max(-1.0, float(row[column])))) for column in columns])
-        return results
+    index: Index
+    kind: str
+    state: State
+    offset: int
 
 
 class GalleryIndex:
-    """An index that reads what changed in its gallery before every search, whoever changed it."""
+    """Searches a gallery as it is now: before every search it reads what changed, in whatever process.
 
-    def __init__(self, gallery):
-        self._gallery = gallery
-        self._lock = threading.Lock()
-        self._revision = -1
-        self._index = ExactIndex(gallery.dimension)
+    Safe to use from several threads. A search costs one short statement while nothing changes.
 
-    def search(self, queries: np.ndarray, count: int) -> list[list[tuple[str, float]]]:
-        """The nearest persons of the gallery as it is now; see ``ExactIndex.search``."""
-        return self._current().search(queries, count)
+    Args:
+        database: that the gallery lies in.
+        gallery: to be searched.
+        kind: a name of ``recognizer.search.INDEXES``, or "auto".
+        matching: "template": a person is as near as the mean of the photos; "photo": as near as the nearest one.
+        keep: whether a snapshot file is written: "always", "never" or "auto" (from ``SNAPSHOT_FROM`` rows).
+        options: what the index takes.
+        progress: called with an iterable and its length, as it is read for the first time.
+    """
 
-    def _current(self) -> ExactIndex:
-        if self._gallery.revision() != self._revision:
-            with self._lock:
-                self._follow()
-        return self._index
+    def __init__(
+        self,
+        database: "Database",
+        gallery: "Gallery",
+        kind: str = "auto",
+        matching: str = "template",
+        keep: str = "auto",
+        options: dict[str, Any] | None = None,
+        progress: Progress | None = None,
+    ):
+        self._database = database
+        self._gallery, self._kind, self._matching, self._keep = gallery, kind, matching, keep
+        self._options, self._progress = dict(options or {}), progress
+        self._following = threading.Lock()
+        self._held: Held | None = None
+        self._names: tuple[int, dict[int, str]] = (-1, {})
+        self._written = -1  # revision of the snapshot on disk; -1: there is none, or it holds who is gone
 
-    def _follow(self) -> None:
-        revision = self._gallery.revision()
-        if self._revision < 0 or revision < self._revision:  # first use, or a backup was restored
-            self._load(self._gallery.templates())
-        elif revision > self._revision:
-            changes = self._gallery.changes(self._revision)
-            self._index.remove(changes.deleted)
-            self._index.put(changes.ids, changes.names, changes.templates)
-            self._revision = changes.revision
+    @property
+    def path(self) -> Path:
+        """Where the snapshot is, or would be."""
+        return cache_folder() / "indexes" / f"{self._gallery.uid}-{self._matching}.index"
 
-    def _load(self, everyone: Templates) -> None:
-        index = ExactIndex(self._gallery.dimension)
-        index.put(everyone.ids, everyone.names, everyone.templates)
-        self._index, self._revision = index, everyone.revision
+    @property
+    def threshold(self) -> Threshold | None:
+        """The gallery's threshold, as of the last search or, before any, as it is now."""
+        return (self._held.state if self._held else self._gallery.state(self._matching)).threshold
+
+    def search(self, queries: np.ndarray, count: int) -> list[list[Candidate]]:
+        """The ``count`` nearest persons of each query float32 ``[q, d]``, best first, of the gallery as it is now."""
+        for attempt in range(ATTEMPTS):
+            held = self._current()
+            if not len(held.index) or not len(queries):
+                return [[] for _ in queries]
+            keys, similarities = held.index.search(queries, count)
+            names = self._named(keys, held.state.revision)
+            if attempt == ATTEMPTS - 1 or all(key in names for key in keys[keys >= 0].tolist()):
+                break  # otherwise somebody was deleted between the search and the reading of the names
+        return [
+            [Candidate(names[key], float(value)) for key, value in zip(*row) if key in names]
+            for row in zip(keys.tolist(), similarities.tolist())
+        ]
+
+    def close(self) -> None:
+        """Write the snapshot where one is due, and let go of the index."""
+        with self._following:
+            held, self._held = self._held, None
+        if held is None:
+            return
+        try:
+            if self._is_due(held):
+                self._write(held)
+        finally:
+            held.index.close()
+
+    def _named(self, keys: np.ndarray, revision: int) -> dict[int, str]:
+        """Names by key; those read before are remembered as long as the gallery does not change."""
+        known_at, known = self._names
+        if known_at != revision:
+            known = {}
+        wanted = set(keys[keys >= 0].tolist())
+        missing = wanted - known.keys()
+        if missing:
+            known = known | self._gallery.names(missing)
+            self._names = (revision, known)
+        return known
+
+    def _current(self) -> Held:
+        state, held = self._gallery.state(self._matching), self._held
+        if held is None or held.state != state:
+            with self._following:
+                self._follow(state)
+                held = self._held
+        return held
+
+    def _follow(self, state: State) -> None:
+        """Bring the index up to ``state`` of the gallery, or a later one that another thread has seen; alone."""
+        held = self._held
+        if held is not None and state.revision < held.state.revision:
+            state = self._gallery.state(self._matching)  # another thread was faster, unless a backup was restored
+        if held is None:
+            self._held = self._from_snapshot(state) or self._load()
+        elif state.revision < held.state.revision:
+            self._held = self._load()
+        elif state != held.state:
+            self._held = self._changed(held) or self._load()  # searches that still use the old one keep it alive
+
+    def _changed(self, held: Held) -> Held | None:
+        """The index with what happened since its revision; None where it then does not hold what the gallery does."""
+        changes = self._gallery.changes(held.state.revision, self._matching)
+        rows = changes.rows
+        if len(changes.removed) or len(rows.ids):
+            known = len(held.index)
+            held.index.change(changes.removed, rows.ids, rows.vectors, rows.digests)
+            if len(held.index) - known < len(rows.ids):
+                self._forget_snapshot()  # it holds vectors of somebody who is gone or was changed
+        if _difference(changes.state.digest, held.index.checksum) != held.offset:
+            log.warning("The index of the gallery does not hold what the database does: it is read anew.")
+            return None
+        if self._kind == "auto" and search.choose(int(len(held.index) / GROWN)) not in (held.kind, "exact"):
+            return None
+        return held._replace(state=changes.state)
+
+    def _load(self) -> Held:
+        """A new index, read from the database."""
+        kind = self._kind if self._kind != "auto" else search.choose(self._size())
+        index = search.INDEXES[kind](self._gallery.dimension, **self._options)
+        try:
+            with self._gallery.scan(self._matching) as (state, pieces):
+                for rows in self._progress(pieces, self._pieces()) if self._progress else pieces:
+                    index.add(rows.ids, rows.vectors, rows.digests)
+        except BaseException:
+            index.close()
+            raise
+        offset = _difference(state.digest, index.checksum)
+        if offset:
+            log.warning("The gallery's rows are not those that were stored through this program.")
+        return Held(index, kind, state, offset)
+
+    def _size(self) -> int:
+        people, photos = self._gallery.count()
+        return people if self._matching == "template" else photos
+
+    def _pieces(self) -> int:
+        from db.gallery import SCANNED
+
+        return -(-self._gallery.count()[0] // SCANNED)
+
+    def _from_snapshot(self, state: State) -> Held | None:
+        """The index of the snapshot file and what happened since; None where there is none that fits."""
+        if self._keep == "never" or not self.path.is_file():
+            return None
+        try:
+            header, sections = snapshot.read(self.path, self._identity())
+            kind = header["kind"]
+            if self._kind not in ("auto", kind) or header["revision"] > state.revision:
+                return None
+            index = search.INDEXES[kind].from_sections(self._gallery.dimension, sections, **self._options)
+        except FaceError as error:
+            log.warning("The snapshot of the index is not used, and made anew: %s", error)
+            self._forget_snapshot()
+            return None
+        self._written = header["revision"]
+        held = Held(index, kind, State(header["revision"], index.checksum, None), 0)
+        held = self._changed(held)
+        if held is None:
+            index.close()
+        return held
+
+    def _identity(self) -> dict[str, Any]:
+        gallery = self._gallery
+        return {
+            "gallery": gallery.uid,
+            "model_digest": gallery.model_digest,
+            "dimension": gallery.dimension,
+            "matching": self._matching,
+        }
+
+    def _is_due(self, held: Held) -> bool:
+        if self._keep == "never" or held.offset or held.kind == "milvus":
+            return False
+        if self._keep == "auto" and len(held.index) < SNAPSHOT_FROM:
+            return False
+        missed = held.state.revision - self._written
+        return self._written < 0 or missed > REWRITE_AFTER * len(held.index)
+
+    def _write(self, held: Held) -> None:
+        header = self._identity() | {
+            "kind": held.kind,
+            "revision": held.state.revision,
+            "checksum": held.index.checksum,
+        }
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            snapshot.write(self.path, header, held.index.sections())
+        except OSError as error:
+            log.warning("The snapshot of the index could not be written: %s", error.strerror)
+
+    def _forget_snapshot(self) -> None:
+        self._written = -1
+        try:
+            self.path.unlink()
+        except OSError:
+            return
+
+
+def _difference(digest: int, checksum: int) -> int:
+    return (digest - checksum) % 2**64

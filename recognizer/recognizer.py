@@ -1,10 +1,12 @@
 """The recognizer: detect, align, embed, search, enrol."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from numbers import Real
 from os import PathLike
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,17 +14,16 @@ import db
 import mtcnn
 import networks
 from common.errors import BadArgument, BadEmbedding, FaceError
-from db import Face, Person
+from db import Face, Person, Photo, Threshold
 from db.names import clean
 from mtcnn import Detections, Detector, Picture, read_picture
 from mtcnn.align import align
 from recognizer import settings as settings_file
-from recognizer.enrolment import Gathered
+from recognizer.enrolment import Gathered, look
+from recognizer.facebank import FacebankEnrolment
 from recognizer.forms import Pictures, are_embeddings, as_list, each, is_many, people_and_pictures, source_of
 from recognizer.index import GalleryIndex
-from recognizer.results import Candidate, Enrolment, Recognition, Refusal, Verification
-
-Progress = Callable[[Iterable, int], Iterable]
+from recognizer.results import Enrolment, Progress, Recognition, Refusal, Verification
 
 
 class Recognizer:
@@ -32,15 +33,21 @@ class Recognizer:
 
     Args:
         model: a name of the zoo, a bundle's folder or the path of a model file (see ``networks.load``).
-        database: ``sqlite://`` (in memory), ``sqlite:////path/people.db`` or ``mysql://user@host/database``.
+        database: ``sqlite://`` (in memory), ``sqlite:////path/people.db`` or ``mysql://user:password@host/database``;
+            see :func:`db.open`.
         detector: a key of ``mtcnn.DETECTORS``, or a ``Detector``.
         gallery: name of the gallery within the database; it belongs to one model.
         threshold: cosine, -1..1, from which a face is called by a name; otherwise the gallery's, else the card's.
         device: "auto", "cpu" (OpenVINO) or "gpu" (Keras on TensorFlow).
         precision: "f32", "bf16" or "f16".
         threads: CPU threads.
+        store_crops: whether enrolment keeps aligned faces, so that a later model can be given the same people.
+        matching: "template": a face is compared with the mean of a person's photos; "photo": with each photo, of
+            which the best counts.
+        index: "auto" (by the number of people), "exact", "int8", "hnsw" or "milvus".
         config: another settings file than ``recognizer.yaml``.
         accept_license: accept the licences of models that ask for it.
+        progress: wraps the reading of a large gallery: called with an iterable and its length.
 
     Raises:
         FaceError: one of its subclasses says what is wrong and what to do.
@@ -57,23 +64,31 @@ class Recognizer:
         precision: str | None = None,
         *,
         threads: int | None = None,
+        store_crops: bool | None = None,
+        matching: str | None = None,
+        index: str | None = None,
         config: str | PathLike | None = None,
         accept_license: bool = False,
+        progress: Progress | None = None,
     ):
         chosen = settings_file.read(
-            config, model=model, database=database, gallery=gallery, threshold=threshold,
-            device=device, precision=precision, threads=threads,
+            config, model=model, database=database, gallery=gallery, threshold=threshold, device=device,
+            precision=precision, threads=threads, store_crops=store_crops, matching=matching, index=index,
         )  # fmt: skip
         _check_threshold(chosen.threshold)
         self.model, self.detector = _networks(chosen, detector, accept_license)
-        self._database = db.open(chosen.database)
+        self._index = None
+        self._database = db.open(chosen.database, chosen.database_timeout, chosen.database_password_file)
         try:
             self._gallery = self._database.gallery(chosen.gallery, self.model.name, self.model.digest, self.model.dim)
         except FaceError:
             self.close()
             raise
-        self._index = GalleryIndex(self._gallery)
-        self._threshold = chosen.threshold
+        self._index = GalleryIndex(
+            self._database, self._gallery, chosen.index, chosen.matching, chosen.snapshot, chosen.index_options,
+            progress,
+        )  # fmt: skip
+        self._threshold, self._store_crops = chosen.threshold, chosen.store_crops
 
     def __repr__(self) -> str:
         return f"<Recognizer {self.model.name}, gallery {self._gallery.name!r}>"
@@ -85,15 +100,18 @@ class Recognizer:
         self.close()
 
     def close(self) -> None:
-        """Close the database."""
+        """Keep the snapshot of a large index, and close the database."""
+        if self._index is not None:
+            self._index.close()
         self._database.close()
 
     @property
     def threshold(self) -> float:
         """The cosine from which a face is called by a name: the argument's, else the gallery's, else the card's."""
-        if self._threshold is not None:
-            return self._threshold
-        stored = self._gallery.threshold or self.model.card.threshold
+        return self._threshold if self._threshold is not None else self._stored_threshold(self._gallery.threshold)
+
+    def _stored_threshold(self, of_gallery: Threshold | None) -> float:
+        stored = of_gallery or self.model.card.threshold
         if stored is None:
             raise BadArgument(f"Nobody measured a threshold for {self.model.name}: give Recognizer(threshold=...).")
         return stored.similarity
@@ -207,9 +225,54 @@ class Recognizer:
         """
         return self._gallery.delete(names if isinstance(names, Iterable) else [names])
 
-    def customs(self) -> list[Person]:
-        """Everyone in the gallery, by name, with the number of photos (``.name``, ``.count``)."""
-        return self._gallery.people()
+    def add_facebank(self, folder: str | PathLike, *, progress: Progress | None = None) -> Enrolment:
+        """Enrol thousands of people, ``FOLDER/NAME/*.jpg``, stored batch by batch while the next is being embedded.
+
+        Photos that a person has already are passed over, so an interrupted call is simply made again.
+
+        Raises:
+            NothingEnrolled: nothing was usable, and nothing had been enrolled before.
+        """
+        enrolment = FacebankEnrolment(self._gallery, self.model, self.detector, self._store_crops)
+        return enrolment.run(Path(folder), progress)
+
+    def customs(self, prefix: str = "", after: str | None = None, limit: int | None = None) -> list[Person]:
+        """Who is in the gallery, by name, with the number of photos (``.name``, ``.count``, ``.metadata``).
+
+        Args:
+            prefix: only names that begin so; case and accents count.
+            after: only names that come after this one: the last of the page before.
+            limit: at most so many.
+        """
+        return self._gallery.people(prefix, after, limit)
+
+    def photos(self, name: str) -> list[Photo]:
+        """A person's photos, oldest first: ``.id``, ``.source``, ``.score``, ``.created``. Raises UnknownPerson."""
+        return self._gallery.photos(name)
+
+    def rename_custom(self, name: str, new_name: str) -> Person:
+        """Give a person another name. Raises UnknownPerson; BadName where somebody else has it."""
+        return self._gallery.rename(name, new_name)
+
+    def merge_customs(self, names: str | Iterable[str], into: str) -> Person:
+        """Make one person of several: all photos go to ``into``, the others are forgotten. Raises UnknownPerson."""
+        return self._gallery.merge(names, into)
+
+    def move_photos(self, photos: int | Iterable[int], to: str, create: bool = False) -> Person:
+        """Give photos (their ``.id``) to another person; who has none left is forgotten.
+
+        Raises:
+            UnknownPerson: ``to`` is not there, without ``create``. BadArgument: no such photo.
+        """
+        return self._gallery.move(photos, to, create)
+
+    def del_photos(self, photos: int | Iterable[int]) -> None:
+        """Forget photos (their ``.id``). Raises BadArgument: no such photo, or the last one of a person."""
+        self._gallery.remove_photos(photos)
+
+    def set_metadata(self, name: str, metadata: dict[str, Any] | None) -> Person:
+        """Keep JSON values with a person in place of those kept so far; None keeps nothing. Raises UnknownPerson."""
+        return self._gallery.set_metadata(name, metadata)
 
     def _align(self, picture: np.ndarray, detections: Detections | None) -> np.ndarray:
         if detections is None:
@@ -231,10 +294,11 @@ class Recognizer:
         return [self._name(faces, rows) for faces, rows in zip(found, self._embed_many(crops))]
 
     def _name(self, faces: Detections, embeddings: np.ndarray) -> list[Recognition]:
-        threshold = self.threshold
-        results = []
-        for i, nearest in enumerate(self._index.search(embeddings, 2)):
-            candidates = [Candidate(name, similarity) for name, similarity in nearest]
+        results, found = [], self._index.search(embeddings, 2)
+        threshold = self._threshold
+        if threshold is None:
+            threshold = self._stored_threshold(self._index.threshold)  # as it was at the search
+        for i, candidates in enumerate(found):
             best = candidates[0] if candidates else None
             results.append(
                 Recognition(
@@ -252,14 +316,12 @@ class Recognizer:
         work = [(clean(name), img, number) for name, imgs in people for number, img in enumerate(imgs, 1)]
         gathered = Gathered()
         for name, img, number in progress(work, len(work)) if progress else work:
-            gathered.take(name, source_of(img, number), img, self.detector, self.model.card.input_size)
+            gathered.take(look(name, source_of(img, number), img, self.detector, self.model.card.input_size))
         empty = [Refusal(clean(name), "", "no pictures given") for name, imgs in people if not imgs]
         gathered.refused.extend(empty)
         gathered.require_some()
-        embeddings = self.model.embed(np.stack(gathered.crops))
-        faces: dict[str, list[Face]] = {}
-        for name, source, score, row in zip(gathered.names, gathered.sources, gathered.scores, embeddings):
-            faces.setdefault(name, []).append(Face(row, source, score))
+        embeddings = self.model.embed(np.stack([sighting.crop for sighting in gathered.usable]))
+        faces = gathered.faces(embeddings, self._store_crops)
         store(faces)
         return Enrolment({name: len(rows) for name, rows in faces.items()}, gathered.refused, gathered.notes)
 

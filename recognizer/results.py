@@ -1,9 +1,13 @@
 """What the recognizer's calls return."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
+
+# Wraps an iteration for a progress bar: called with the iterable and its length, yields the same.
+Progress: TypeAlias = Callable[[Iterable, int], Iterable]
 
 
 @dataclass(frozen=True)
@@ -82,8 +86,10 @@ class Enrolment:
         added: photos stored, by person.
         refused: pictures that could not be used.
         notes: what was decided on pictures that were used, such as which of several faces was taken.
+        seen: photos of a facebank that were passed over because their person has them already.
     """
 
     added: dict[str, int]
     refused: list[Refusal]
     notes: list[Refusal]
+    seen: int = 0

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from common import __version__
-from recognizer.cli import demo, enroll, failures, models, people, recognize
+from recognizer.cli import demo, edit, enroll, failures, models, people, recognize
 from recognizer.cli.options import spread
 
 EXIT_CODES = "Exit codes: 0 done; 1 a clear no (verify, models verify, forget); 2 an error; 130 interrupted."
@@ -59,7 +59,12 @@ _add(
     recognize.verify,
     ["verify passport.jpg selfie.jpg", "verify a.jpg b.jpg && echo same"],
 )
-_add(app, "people", people.people, ["people", "people --json"])
+_add(app, "people", people.people, ["people", "people --prefix Ann", "people --limit 100 --after Bob", "people --json"])
+_add(app, "photos", people.photos, ["photos Ann"])
+_add(app, "rename", edit.rename, ['rename Ann "Ann Lee"'])
+_add(app, "merge", edit.merge, ['merge "Ann L." ann --into "Ann Lee"'])
+_add(app, "move", edit.move, ['move 17 18 --to "Bob Ray"', "move 19 --to Carl --create"])
+_add(app, "metadata", edit.metadata, ["metadata Ann", """metadata Ann --set '{"team": "A"}'""", "metadata Ann --clear"])
 _add(app, "forget", people.forget, ["forget Ann", 'forget Ann "Bob Ray" --yes'])
 _add(app, "demo", demo.demo, ["demo", "demo --out annotated/"])
 app.add_typer(models_app, name="models")

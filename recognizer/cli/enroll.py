@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from recognizer.cli.failures import say
-from recognizer.cli.options import Json, RecognizerOptions
+from recognizer.cli.options import EnrolmentOptions, Json
 from recognizer.cli.progress import bar
 from recognizer.cli.tables import show, show_json
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def enroll(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The person, in any script.")],
     photos: Annotated[list[Path], typer.Argument(metavar="PHOTO", help="Photos, or folders of photos.")],
-    options: RecognizerOptions,
+    options: EnrolmentOptions,
     as_json: Json = False,
 ) -> None:
     """Put a person in, or add photos to one who is there.
@@ -35,15 +35,16 @@ def enroll(
 
 def enroll_folder(
     facebank: Annotated[Path, typer.Argument(metavar="FACEBANK", help="One folder of photos per person.")],
-    options: RecognizerOptions,
+    options: EnrolmentOptions,
     as_json: Json = False,
 ) -> None:
     """Put in everyone of a facebank: FACEBANK/NAME/photo.jpg.
 
-    All of it is stored in one step, or nothing. Photos that cannot be used are reported and left out.
+    Stored in batches, while the next is being read. Photos that a person has already are passed over, so an
+    interrupted call is simply made again. Photos that cannot be used are reported and left out.
     """
     with options.open() as recognizer:
-        _report(recognizer.add_customs(facebank, progress=bar), as_json)
+        _report(recognizer.add_facebank(facebank, progress=bar), as_json)
 
 
 def _report(enrolment: "Enrolment", as_json: bool) -> None:
@@ -53,5 +54,11 @@ def _report(enrolment: "Enrolment", as_json: bool) -> None:
         say("note", f"{note.source}: {note.reason}")
     if as_json:
         show_json(asdict(enrolment))
-    else:
+        return
+    if enrolment.added:
         show(("Enrolled", "Photos"), [(name, str(count)) for name, count in enrolment.added.items()])
+    if enrolment.seen:
+        say("note", f"{enrolment.seen} photos were enrolled already.")
+    if enrolment.refused:
+        total = sum(enrolment.added.values()) + enrolment.seen + len(enrolment.refused)
+        say("note", f"{len(enrolment.refused)} of {total} photos were not used; the warnings say why.")

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
+from common.errors import BadArgument
+
 if TYPE_CHECKING:
     from recognizer import Recognizer
+    from recognizer.settings import Settings
 
 PEOPLE = "Where the people are"
 NETWORKS = "Networks"
@@ -38,6 +41,16 @@ class GalleryOptions:
     gallery: _option(str, "Gallery within the database; it belongs to one model.", PEOPLE) = None
     config: _option(Path, "Settings file in place of recognizer.yaml.", PEOPLE) = None
 
+    def __post_init__(self):
+        if self.database is not None:
+            refuse_password(self.database)
+
+    def settings(self, **given: Any) -> "Settings":
+        """The settings with these options and others that are given."""
+        from recognizer import settings
+
+        return settings.read(self.config, database=self.database, gallery=self.gallery, **given)
+
 
 @dataclass(frozen=True, kw_only=True)
 class RecognizerOptions(GalleryOptions):
@@ -49,13 +62,43 @@ class RecognizerOptions(GalleryOptions):
     device: _option(str, "auto, cpu or gpu.", NETWORKS) = None
     precision: _option(str, "f32, bf16 or f16.", NETWORKS) = None
     threads: _option(int, "CPU threads; all when not given.", NETWORKS) = None
+    matching: _option(str, "template: compare with the mean of a person's photos; photo: with each.", NETWORKS) = None
+    index: _option(str, "Search index: auto, exact, int8, hnsw or milvus.", NETWORKS) = None
     accept_license: AcceptLicense = False
 
     def open(self) -> "Recognizer":
         """The Recognizer of these options; raises what its constructor raises."""
         from recognizer import Recognizer
+        from recognizer.cli.progress import reading
 
-        return Recognizer(**asdict(self))
+        return Recognizer(**asdict(self), progress=reading)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnrolmentOptions(RecognizerOptions):
+    """What a Recognizer is made with that enrols people."""
+
+    store_crops: Annotated[
+        bool | None,
+        typer.Option(
+            "--store-crops/--no-store-crops",
+            help="Keep aligned faces, for a later model.",
+            rich_help_panel=PEOPLE,
+            show_default=False,
+        ),
+    ] = None
+
+
+def refuse_password(url: str) -> None:
+    """Raise BadArgument where a database URL on the command line holds a password: `ps` shows it to everyone."""
+    from db import urls
+
+    if urls.holds_password(url):
+        raise BadArgument(
+            "A password on the command line is seen by everyone who lists processes. Leave it out of --database, and "
+            "set RECOGNIZER_DATABASE_PASSWORD, or name a file with it in RECOGNIZER_DATABASE_PASSWORD_FILE or in the "
+            "settings (database_password_file); or set RECOGNIZER_DATABASE to the whole URL."
+        )
 
 
 def spread(function: Callable) -> Callable:

@@ -1,34 +1,70 @@
-"""``recognizer people`` and ``recognizer forget``: the gallery alone, no network is loaded."""
+"""``recognizer people``, ``photos`` and ``forget``: the gallery alone, no network is loaded."""
 
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from common.errors import BadArgument, UnknownGallery, UnknownPerson
-from recognizer.cli.failures import NO
+from recognizer.cli.failures import NO, say
 from recognizer.cli.options import GalleryOptions, Json
 from recognizer.cli.tables import show, show_json
 
 if TYPE_CHECKING:
+    from db import Person
     from db.gallery import Gallery
 
 
-def people(options: GalleryOptions, as_json: Json = False) -> None:
-    """List who is enrolled."""
-    with _opened(options) as (name, gallery):
-        persons = gallery.people() if gallery else []
+def people(
+    options: GalleryOptions,
+    prefix: Annotated[str, typer.Option(help="Only names that begin so; case counts.", show_default=False)] = "",
+    after: Annotated[
+        str | None, typer.Option(help="Only names after this one: the last of the page before.", show_default=False)
+    ] = None,
+    limit: Annotated[int | None, typer.Option(help="At most so many.", min=1, show_default=False)] = None,
+    as_json: Json = False,
+) -> None:
+    """List who is enrolled, by name."""
+    with opened(options) as (name, gallery):
+        persons = gallery.people(prefix, after, limit) if gallery else []
     if as_json:
-        show_json(
-            [{"name": each.name, "photos": each.count, "since": each.created.isoformat()} for each in persons]
-        )
+        show_json([_person(each) for each in persons])
     elif persons:
         rows = [(each.name, str(each.count), f"{each.created:%Y-%m-%d %H:%M} UTC") for each in persons]
         show(("Name", "Photos", "Since"), rows)
+    elif prefix or after:
+        print(f"Nobody of gallery {name!r} has such a name.")
     else:
         print(f"Nobody is enrolled in gallery {name!r}.")
+    if limit and len(persons) == limit:
+        say("note", f"there may be more: add --after {persons[-1].name!r}")
+
+
+def photos(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The person.")],
+    options: GalleryOptions,
+    as_json: Json = False,
+) -> None:
+    """List a person's photos, oldest first, with the ids that `move` takes."""
+    with required(options) as gallery:
+        found = gallery.photos(name)
+    if as_json:
+        show_json([asdict(each) | {"created": each.created.isoformat()} for each in found])
+        return
+    rows = [
+        (
+            str(each.id),
+            each.source or "-",
+            "-" if each.score is None else f"{each.score:.3f}",
+            f"{each.created:%Y-%m-%d %H:%M} UTC",
+            "yes" if each.has_crop else "no",
+        )
+        for each in found
+    ]
+    show(("Id", "Source", "Score", "Added", "Crop kept"), rows)
 
 
 def forget(
@@ -42,9 +78,7 @@ def forget(
 
     Asks first. If one of them is not in the gallery, nobody is forgotten. Exits 1 when the answer is no.
     """
-    with _opened(options) as (gallery_name, gallery):
-        if gallery is None:
-            raise UnknownPerson(f"Nobody is enrolled in gallery {gallery_name!r}.")
+    with required(options) as gallery:
         persons = {person.name: person for person in map(gallery.person, names)}
         if not yes and not _agreed(len(persons), sum(person.count for person in persons.values())):
             print("Nobody was forgotten.")
@@ -62,17 +96,35 @@ def _agreed(people: int, photos: int) -> bool:
     return typer.confirm(f"Forget {what} for good?")
 
 
+def _person(person: "Person") -> dict[str, Any]:
+    return {
+        "name": person.name,
+        "photos": person.count,
+        "since": person.created.isoformat(),
+        "metadata": person.metadata,
+    }
+
+
 @contextmanager
-def _opened(options: GalleryOptions) -> Iterator[tuple[str, "Gallery | None"]]:
+def required(options: GalleryOptions) -> Iterator["Gallery"]:
+    """The gallery. Raises UnknownPerson where nobody was ever enrolled in it."""
+    with opened(options) as (name, gallery):
+        if gallery is None:
+            raise UnknownPerson(f"Nobody is enrolled in gallery {name!r}.")
+        yield gallery
+
+
+@contextmanager
+def opened(options: GalleryOptions) -> Iterator[tuple[str, "Gallery | None"]]:
     """The gallery's name, and the gallery, None where nobody was ever enrolled in it."""
     import db
     from db.names import clean
-    from recognizer import settings
 
-    chosen = settings.read(options.config, database=options.database, gallery=options.gallery)
+    chosen = options.settings()
     name = clean(chosen.gallery, "gallery")
     with db.open(chosen.database, chosen.database_timeout, chosen.database_password_file) as database:
         try:
-            yield name, database.find(name)
+            gallery = database.find(name)
         except UnknownGallery:
-            yield name, None
+            gallery = None
+        yield name, gallery

@@ -1,5 +1,6 @@
 """What users can set is described where they look for it."""
 
+import json
 import re
 from dataclasses import fields
 from inspect import Parameter, signature
@@ -26,7 +27,12 @@ def test_every_setting_stands_in_the_page_with_the_value_it_is_installed_with(ke
     row = re.search(rf"^\| `{key}` \|.*\| `(.*)` \|$", read("docs/settings.md"), re.MULTILINE)
     assert row, f"docs/settings.md has no row for {key}"
     installed = config.load(ROOT / "configs" / "recognizer.yaml")[key]
-    assert row[1] == ("null" if installed is None else str(installed).replace("'", ""))
+    assert row[1] == written(installed)
+
+
+def written(value):
+    """A value as people write it in YAML, without quotes."""
+    return json.dumps(value).replace('"', "")
 
 
 def test_every_environment_variable_stands_in_the_page():

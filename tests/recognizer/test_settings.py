@@ -3,6 +3,7 @@
 import pytest
 import yaml
 
+from common import config
 from common.errors import BadArgument, BadConfig, UnknownChoice
 from recognizer import Recognizer, settings
 
@@ -60,6 +61,13 @@ def test_a_missing_key_is_named(tmp_path, key):
         settings.read(tmp_path / "mine.yaml")
 
 
+def test_a_file_of_the_first_release_means_what_is_installed_by_the_keys_it_lacks(write):
+    read, installed = settings.read(write()), config.load(config.packaged("recognizer.yaml"))
+    for key in installed.keys() - GOOD.keys():
+        assert getattr(read, key) == installed[key]
+    assert settings.read(write(store_crops=True)).store_crops is True
+
+
 def test_an_unknown_key_is_named(write):
     with pytest.raises(BadConfig, match="mine.yaml.*'treshold'"):
         settings.read(write(treshold=0.4))
@@ -79,6 +87,10 @@ def test_an_unknown_key_is_named(write):
         ("precision", 32),
         ("threads", 1.5),
         ("threads", True),
+        ("store_crops", "yes"),
+        ("database_timeout", "10"),
+        ("database_password_file", 5),
+        ("index_options", "fast"),
     ],
 )
 def test_a_value_of_the_wrong_type_is_named(write, key, value):
@@ -115,6 +127,11 @@ def test_a_missing_file_lists_what_there_is():
         ({"device": "tpu"}, BadArgument, "tpu"),
         ({"precision": "int4"}, BadArgument, "int4"),
         ({"threads": 0}, BadArgument, "threads"),
+        ({"matching": "best"}, BadConfig, "template, photo"),
+        ({"index": "flat"}, BadConfig, "exact, int8, hnsw, milvus"),
+        ({"snapshot": "yes"}, BadConfig, "always, never"),
+        ({"database_timeout": 0}, BadArgument, "timeout"),
+        ({"database_password_file": "/none", "database": "mysql://u@127.0.0.1:1/x"}, BadArgument, "password file"),
         ({"database": "people.db"}, BadArgument, "database"),
     ],
 )

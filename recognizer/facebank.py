@@ -1,0 +1,156 @@
+"""Enrols a folder of thousands of people: reading, embedding and storing at once, in batches that can be resumed."""
+
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from common.errors import BadName
+from db.names import clean
+from mtcnn import Detector
+from mtcnn.pictures import Picture
+from networks import Network
+from recognizer.enrolment import Gathered, Sighting, digest, look, nothing_enrolled
+from recognizer.forms import facebank
+from recognizer.results import Enrolment, Progress, Refusal
+
+if TYPE_CHECKING:  # it imports SQLAlchemy
+    from db.gallery import Gallery
+
+BATCH = 256  # photos; a batch ends with a person, unless that one has more
+AHEAD = 2  # batches being read while one is embedded
+
+SEEN = "enrolled already"
+
+
+@dataclass
+class Batch:
+    """Photos that are stored in one step: (name, path)."""
+
+    photos: list[tuple[str, Path]] = field(default_factory=list)
+
+    @property
+    def names(self) -> set[str]:
+        """Whose photos they are."""
+        return {name for name, _ in self.photos}
+
+
+@dataclass
+class FacebankEnrolment:
+    """Enrols a facebank folder.
+
+    Each batch is one transaction, so an interruption leaves every batch wholly stored or not at all. Photos that a
+    person already has, known by the SHA-256 of their bytes, are passed over: calling it again goes on where it was
+    interrupted, and two processes at the same folder double nothing.
+
+    Attributes:
+        gallery, model, detector: where to, and with what.
+        store_crops: whether aligned faces are stored, too.
+    """
+
+    gallery: "Gallery"
+    model: Network
+    detector: Detector
+    store_crops: bool
+
+    def run(self, folder: Path, progress: Progress | None = None) -> Enrolment:
+        """Enrol everyone of ``FOLDER/NAME/*.jpg``.
+
+        Raises:
+            NothingEnrolled: nothing was usable, and nothing had been enrolled before.
+        """
+        refused, batches = _batches(facebank(folder))
+        total = sum(len(batch.photos) for batch in batches)
+        added, seen, notes = {}, 0, []
+        with ThreadPoolExecutor(1, "store") as writer:
+            storing: Future | None = None
+            sightings = self._sightings(batches)
+            gathered = Gathered()
+            for sighting, is_last in progress(sightings, total) if progress else sightings:
+                seen += sighting.reason == SEEN
+                if sighting.reason != SEEN:
+                    gathered.take(sighting)
+                if is_last:
+                    storing = self._store(gathered, writer, storing, added)
+                    refused += gathered.refused
+                    notes += gathered.notes
+                    gathered = Gathered()
+            _count(storing, added)
+        if not added and not seen:
+            raise nothing_enrolled(refused)
+        return Enrolment(added, refused, notes, seen)
+
+    def _sightings(self, batches: list[Batch]) -> Iterator[tuple[Sighting, bool]]:
+        """What each photo shows, in order, and whether it is the last of its batch; read ahead in threads."""
+        with ThreadPoolExecutor(max(2, os.cpu_count() or 2), "read") as readers:
+            pending: deque[list[Future]] = deque()
+            try:
+                for batch in batches:
+                    known = self.gallery.pictures(batch.names)
+                    pending.append([
+                        readers.submit(self._look, name, path, known.get(name, set())) for name, path in batch.photos
+                    ])  # fmt: skip
+                    if len(pending) > AHEAD:
+                        yield from _results(pending.popleft())
+                while pending:
+                    yield from _results(pending.popleft())
+            finally:
+                readers.shutdown(wait=False, cancel_futures=True)
+
+    def _look(self, name: str, path: Path, known: set[str]) -> Sighting:
+        try:
+            picture = digest(path)
+        except OSError as error:
+            return Sighting(name, str(path), reason=f"unreadable: {error.strerror}")
+        if picture in known:
+            return Sighting(name, str(path), reason=SEEN)
+        return look(name, str(path), path, self.detector, self.model.card.input_size, picture)
+
+    def _store(
+        self, gathered: Gathered, writer: ThreadPoolExecutor, storing: Future | None, added: dict[str, int]
+    ) -> Future | None:
+        """Embed a batch, and have it stored while the next one is read and embedded."""
+        if not gathered.usable:
+            return storing
+        embeddings = self.model.embed(np.stack([sighting.crop for sighting in gathered.usable]))
+        faces = gathered.faces(embeddings, self.store_crops)
+        _count(storing, added)
+        return writer.submit(self.gallery.add_unseen, faces)
+
+
+def _count(storing: Future | None, added: dict[str, int]) -> None:
+    """Wait until a batch is stored, and count what it added."""
+    for name, count in (storing.result() if storing else {}).items():
+        if count:
+            added[name] = added.get(name, 0) + count
+
+
+def _results(futures: Iterable[Future]) -> Iterator[tuple[Sighting, bool]]:
+    futures = list(futures)
+    for number, future in enumerate(futures, 1):
+        yield future.result(), number == len(futures)
+
+
+def _batches(people: list[tuple[str, list[Picture]]]) -> tuple[list[Refusal], list[Batch]]:
+    """People who cannot be enrolled, and the photos of all others in batches."""
+    refused, batches = [], [Batch()]
+    for folder, photos in people:
+        try:
+            name = clean(folder)
+        except BadName as error:
+            refused.append(Refusal(folder, "", str(error)))
+            continue
+        if not photos:
+            refused.append(Refusal(name, "", "no pictures in the folder"))
+        if len(batches[-1].photos) + len(photos) > BATCH and batches[-1].photos:
+            batches.append(Batch())
+        for start in range(0, len(photos), BATCH):
+            if start:
+                batches.append(Batch())
+            batches[-1].photos += [(name, photo) for photo in photos[start : start + BATCH]]
+    return refused, [batch for batch in batches if batch.photos]
