@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # they import SQLAlchemy
 
 SNAPSHOT_FROM = 100_000  # rows; reading fewer takes two seconds or less
 REWRITE_AFTER = 0.02  # of the rows changed since the snapshot was written
+SHARED = "milvus"  # the index that several processes have in common
 ATTEMPTS = 5  # at finding people who are still there when their names are read
 GROWN = 1.25  # so many times the rows from which another index is better, before one is built
 
@@ -135,7 +136,10 @@ class GalleryIndex:
         held = self._held
         if held is not None and state.revision < held.state.revision:
             state = self._gallery.state(self._matching)  # another thread was faster, unless a backup was restored
-        if held is None:
+        if self._kind == SHARED:
+            with self._database.alone("index"):
+                self._held = self._follow_shared(state)
+        elif held is None:
             self._held = self._from_snapshot(state) or self._load()
         elif state.revision < held.state.revision:
             self._held = self._load()
@@ -158,17 +162,42 @@ class GalleryIndex:
             return None
         return held._replace(state=changes.state)
 
+    def _follow_shared(self, state: State) -> Held:
+        """Bring an index that lies outside, and that other processes change as well, up to the gallery."""
+        index = self._held.index if self._held else self._new(SHARED)
+        known = index.state()
+        if known is not None and known[0] <= state.revision:
+            held = Held(index, SHARED, State(*known, None), 0)
+            held = held._replace(state=state) if known == state[:2] else self._changed(held)
+            if held is not None:
+                index.commit(held.state.revision)
+                return held
+        index.drop()
+        held = self._filled(index, SHARED)
+        index.commit(held.state.revision)
+        return held
+
     def _load(self) -> Held:
         """A new index, read from the database."""
         kind = self._kind if self._kind != "auto" else search.choose(self._size())
-        index = search.INDEXES[kind](self._gallery.dimension, **self._options)
+        index = self._new(kind)
         try:
-            with self._gallery.scan(self._matching) as (state, pieces):
-                for rows in self._progress(pieces, self._pieces()) if self._progress else pieces:
-                    index.add(rows.ids, rows.vectors, rows.digests)
+            return self._filled(index, kind)
         except BaseException:
             index.close()
             raise
+
+    def _new(self, kind: str) -> Index:
+        options = self._options
+        if kind == SHARED:
+            options = {"collection": f"gallery_{self._gallery.uid}_{self._matching}", **options}
+        return search.INDEXES[kind](self._gallery.dimension, **options)
+
+    def _filled(self, index: Index, kind: str) -> Held:
+        """An empty index with all that the database has."""
+        with self._gallery.scan(self._matching) as (state, pieces):
+            for rows in self._progress(pieces, self._pieces()) if self._progress else pieces:
+                index.add(rows.ids, rows.vectors, rows.digests)
         offset = _difference(state.digest, index.checksum)
         if offset:
             log.warning("The gallery's rows are not those that were stored through this program.")
@@ -185,7 +214,7 @@ class GalleryIndex:
 
     def _from_snapshot(self, state: State) -> Held | None:
         """The index of the snapshot file and what happened since; None where there is none that fits."""
-        if self._keep == "never" or not self.path.is_file():
+        if self._keep == "never" or self._kind == SHARED or not self.path.is_file():
             return None
         try:
             header, sections = snapshot.read(self.path, self._identity())
@@ -214,7 +243,7 @@ class GalleryIndex:
         }
 
     def _is_due(self, held: Held) -> bool:
-        if self._keep == "never" or held.offset or held.kind == "milvus":
+        if self._keep == "never" or held.offset or held.kind == SHARED:
             return False
         if self._keep == "auto" and len(held.index) < SNAPSHOT_FROM:
             return False

@@ -25,6 +25,12 @@ def recognizer(mobilefacenet_files, mtcnn_files):
         yield empty
 
 
+@pytest.fixture(params=["sqlite", "server"])
+def shared_url(request, tmp_path):
+    """The URL of an empty database that several processes may use, of each engine."""
+    return f"sqlite:///{tmp_path}/people.db" if request.param == "sqlite" else request.getfixturevalue("server_url")
+
+
 def _portrait(picture):
     x1, y1, x2, y2 = create("mtcnn").detect_single(picture).boxes[0]
     x, y, half = (x1 + x2) / 2, (y1 + y2) / 2, 0.9 * max(x2 - x1, y2 - y1)

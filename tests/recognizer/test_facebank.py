@@ -173,8 +173,8 @@ def start(tmp_path):
         process.stdout.close()
 
 
-def test_killed_at_random_moments_and_resumed_nothing_is_doubled_or_halved(start, bank, tmp_path):
-    url, draw = f"sqlite:///{tmp_path}/people.db", random.Random(5)
+def test_killed_at_random_moments_and_resumed_nothing_is_doubled_or_halved(start, bank, shared_url):
+    url, draw = shared_url, random.Random(5)
     for _ in range(3):
         process = start(url, bank)
         assert process.stdout.readline() == "ready\n"
@@ -193,8 +193,8 @@ def test_killed_at_random_moments_and_resumed_nothing_is_doubled_or_halved(start
     check_templates(url)
 
 
-def test_two_processes_at_the_same_folder_double_nothing(start, bank, tmp_path):
-    url = f"sqlite:///{tmp_path}/people.db"
+def test_two_processes_at_the_same_folder_double_nothing(start, bank, shared_url):
+    url = shared_url
     processes = [start(url, bank) for _ in range(2)]
     assert [process.wait(timeout=120) for process in processes] == [0, 0]
     with Recognizer(database=url) as recognizer:
