@@ -11,6 +11,10 @@ import numpy as np
 import openvino as ov
 from openvino import opset13 as opset
 
+# The first array that OpenVINO makes of a constant sets up its access to NumPy. Two threads that are the first at once
+# wait for each other for good (2026.4: the lock of a C++ static against Python's). A module is imported by one.
+np.array(opset.constant(np.float32(0)).data)
+
 
 def constant(node: ov.Node) -> np.ndarray:
     """The value of a node that depends on constants only (TFLite files hang Convert and Transpose behind them)."""

@@ -1,6 +1,10 @@
 """Rewritten graphs must answer what the untouched ones answer; what only looks alike must stay as it is."""
 
 import cv2
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import openvino as ov
 import pytest
@@ -248,3 +252,28 @@ def rewritten(mobilefacenet):
     return core.compile_model(graph, "CPU", exact), core.compile_model(
         core.read_model(mobilefacenet), "CPU", exact
     )
+
+
+TWO_FIRST_USERS = """
+import os, sys, threading
+sys.setswitchinterval(1e-6)
+from networks.engines.rewrites import constant
+from openvino import Shape, Type
+from openvino.op import Constant
+nodes = [Constant(Type.f32, Shape([3]), [1.0, 2.0, 3.0]) for _ in range(2)]
+together = threading.Barrier(2)
+def use(node):
+    together.wait()
+    assert constant(node).tolist() == [1, 2, 3]
+threads = [threading.Thread(target=use, args=(node,)) for node in nodes]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+"""
+
+
+def test_two_networks_that_are_loaded_at_once_do_not_hang():
+    for _ in range(4):  # without the array made at import, three of four such processes hung
+        command = [sys.executable, "-c", TWO_FIRST_USERS]
+        assert subprocess.run(command, cwd=Path(__file__).parents[2], timeout=60).returncode == 0
