@@ -1,10 +1,10 @@
 """Rewritten graphs must answer what the untouched ones answer; what only looks alike must stay as it is."""
 
-import cv2
 import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import openvino as ov
 import pytest
