@@ -20,6 +20,7 @@ from db import failures
 from db.schema import now, writes
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.02, 0.5  # seconds before a second attempt, and at most between two
+LOG_BUSY_MILLISECONDS = 100  # how long emptying the log waits for readers
 KEPT_TOKENS_SECONDS = 3600  # a write is not tried again for nearly as long
 FORGET_EVERY = 500  # writes of this process: how often it removes older tokens
 
@@ -196,7 +197,11 @@ class Connections:
         """
         if self.is_sqlite:
             with suppress(DatabaseError), self._translated(), self._driver_connection() as connection:
-                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                connection.execute(f"PRAGMA busy_timeout={LOG_BUSY_MILLISECONDS}")
+                try:
+                    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                finally:
+                    connection.execute(f"PRAGMA busy_timeout={int(1000 * self.timeout)}")
 
     def close(self) -> None:
         """Close all connections; a database in memory is gone."""

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.pool import QueuePool
 
 from common.errors import DatabaseError, MissingDependency
-from db import urls
+from db import failures, urls
 
 POOL = {"pool_size": 8, "max_overflow": 24}  # connections kept, and made above that for as long as they are needed
 
@@ -64,9 +64,17 @@ def _mysql(url: sa.URL, timeout: float, password_file: str | Path | None, patien
         connect_args=arguments,
         **POOL,
     )
+    sa.event.listen(engine, "handle_error", _recognize_loss)
     if urls.requires_tls(url):
         sa.event.listen(engine, "connect", _require_tls)
     return engine
+
+
+def _recognize_loss(context: sa.engine.ExceptionContext) -> None:
+    """Have a lost connection thrown away. SQLAlchemy does not know all errors that tell of one, such as the driver's
+    own time-out, and would wait for another to end the transaction."""
+    if failures.is_lost(context.original_exception):
+        context.is_disconnect = True
 
 
 def _require_tls(connection: Any, _record: object) -> None:

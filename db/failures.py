@@ -100,8 +100,13 @@ def _advice(error: Exception) -> str:
 
 
 def _number(error: Exception) -> int | None:
-    """The number of a driver's error; pure Python's TLS reports a refused certificate as a lost connection."""
-    return TLS_FAILED if isinstance(error.__cause__, ssl.SSLError) else getattr(error, "errno", None)
+    """The number of a driver's error. Pure Python's TLS has none, or that of a lost connection, for a refusal.
+
+    A handshake that a stopping server breaks off is an ``SSLError``, too, and stays a lost connection.
+    """
+    number, cause = getattr(error, "errno", None), error.__cause__
+    refused = isinstance(cause, ssl.SSLCertVerificationError) or (number == -1 and isinstance(cause, ssl.SSLError))
+    return TLS_FAILED if refused else number
 
 
 def _original(error: Exception) -> Exception:

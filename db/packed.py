@@ -40,7 +40,7 @@ def pieces(
         if count > most and persons > 1:
             persons //= 2
             continue
-        packed = _packed(connection, matching, gallery_id, last, end, 2 * count * record.itemsize)
+        packed = _packed(connection, matching, gallery_id, last, end, count, record)
         if len(packed) != count * record.itemsize:
             raise DatabaseError(
                 f"A stored embedding does not have its {4 * dimension} bytes, or the server's max_allowed_packet is "
@@ -65,16 +65,18 @@ def _extent(connection: sa.Connection, matching: str, gallery_id: int, last: int
     return int(row[0] or 0), int(row[1] or 0)
 
 
-def _packed(connection: sa.Connection, matching: str, gallery_id: int, last: int, end: int, size: int) -> bytes:
-    """The records of the persons last < id <= end, one after another."""
+def _packed(
+    connection: sa.Connection, matching: str, gallery_id: int, last: int, end: int, count: int, record: np.dtype
+) -> bytes:
+    """The records of the persons last < id <= end, one after another; b"" where one has another length."""
     source, vector, order = _SOURCES[matching]
-    connection.execute(sa.text(f"SET SESSION group_concat_max_len = {int(size)}"))
-    packed = connection.scalar(
+    connection.execute(sa.text(f"SET SESSION group_concat_max_len = {2 * count * record.itemsize}"))
+    packed, wrong = connection.execute(
         sa.text(
             f"SELECT GROUP_CONCAT(UNHEX(LPAD(HEX(p.id), 16, '0')), UNHEX(LPAD(HEX(v.digest), 16, '0')), {vector} "
-            f"ORDER BY {order} SEPARATOR '') FROM persons p JOIN {source} "
+            f"ORDER BY {order} SEPARATOR ''), SUM(LENGTH({vector}) <> :length) FROM persons p JOIN {source} "
             "WHERE p.gallery_id = :gallery AND p.id > :last AND p.id <= :end"
         ),
-        {"gallery": gallery_id, "last": last, "end": end},
-    )
-    return bytes(packed or b"")
+        {"gallery": gallery_id, "last": last, "end": end, "length": record["vector"].itemsize},
+    ).one()
+    return bytes(packed) if packed and not wrong else b""

@@ -1,5 +1,7 @@
 """Fixtures that every package's tests share."""
 
+from contextlib import ExitStack
+
 import pytest
 
 from common.errors import FetchFailed
@@ -49,3 +51,40 @@ def command_line():
     from recognizer.cli.app import app
 
     return lambda *arguments, **options: CliRunner().invoke(app, [str(each) for each in arguments], **options)
+
+
+@pytest.fixture(scope="session")
+def database_server():
+    """The MySQL or MariaDB server of this run; tests that need one skip where there is none (tests/servers)."""
+    from tests import servers
+
+    with ExitStack() as stack:
+        try:
+            server = stack.enter_context(servers.started())
+        except servers.NoServer as error:
+            pytest.skip(str(error))
+        yield server
+
+
+@pytest.fixture
+def private_server(database_server):
+    """The server, where a test may stop, kill and pause it; it runs again afterwards."""
+    if not database_server.can_stop:
+        pytest.skip("needs a private server, which it may stop and change: unset RECOGNIZER_TEST_DATABASE")
+    yield database_server
+    database_server.restore()
+
+
+@pytest.fixture
+def server_database(database_server):
+    """The name of an empty database on the server, dropped afterwards."""
+    database = database_server.new_database()
+    yield database
+    database_server.restore()
+    database_server.drop(database)
+
+
+@pytest.fixture
+def server_url(database_server, server_database):
+    """The URL of an empty database on the server."""
+    return database_server.url(server_database)
