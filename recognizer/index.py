@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from common.errors import FaceError
+from common.errors import DatabaseError, FaceError
 from common.folders import cache_folder
 from db import State, Threshold
 from recognizer import search
@@ -90,7 +90,7 @@ class GalleryIndex:
             held = self._current()
             if not len(held.index) or not len(queries):
                 return [[] for _ in queries]
-            keys, similarities = held.index.search(queries, count)
+            keys, similarities = self._found(held, queries, count)
             names = self._named(keys, held.state.revision)
             if attempt == ATTEMPTS - 1 or all(key in names for key in keys[keys >= 0].tolist()):
                 break  # otherwise somebody was deleted between the search and the reading of the names
@@ -110,6 +110,17 @@ class GalleryIndex:
                 self._write(held)
         finally:
             held.index.close()
+
+    def _found(self, held: Held, queries: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+        try:
+            return held.index.search(queries, count)
+        except DatabaseError:
+            if held.kind != SHARED or held.index.state() is not None:
+                raise
+        log.warning("The index outside the database is gone: it is made anew.")
+        with self._following, self._database.alone("index"):
+            self._held = self._follow_shared(self._gallery.state(self._matching))
+            return self._held.index.search(queries, count)
 
     def _named(self, keys: np.ndarray, revision: int) -> dict[int, str]:
         """Names by key; those read before are remembered as long as the gallery does not change."""
@@ -163,9 +174,12 @@ class GalleryIndex:
         return held._replace(state=changes.state)
 
     def _follow_shared(self, state: State) -> Held:
-        """Bring an index that lies outside, and that other processes change as well, up to the gallery."""
+        """Bring an index that lies outside, and that other processes change as well, up to the gallery.
+
+        What it holds is counted once, at the first use; later its own note of the last change is taken as true.
+        """
         index = self._held.index if self._held else self._new(SHARED)
-        known = index.state()
+        known = index.resume() if self._held else index.state()
         if known is not None and known[0] <= state.revision:
             held = Held(index, SHARED, State(*known, None), 0)
             held = held._replace(state=state) if known == state[:2] else self._changed(held)
