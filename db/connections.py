@@ -151,15 +151,15 @@ class Connections:
     @contextmanager
     def _alone_on_server(self, purpose: str) -> Iterator[None]:
         name = f"{self.engine.url.database}.{purpose}"[:64]  # MySQL's limit
-        with self.reading() as connection:
+        self._check_open()
+        with self._translated(), self.engine.connect() as connection:
             if not connection.scalar(sa.select(sa.func.get_lock(name, self.lock_seconds))):
                 raise DatabaseError(f"{self.place}: another process has been at the same for too long: try again.")
             try:
                 yield
-            except Exception:
-                connection.invalidate()  # which gives back the lock, whatever state the connection is in
-                raise
-            connection.scalar(sa.select(sa.func.release_lock(name)))
+            finally:
+                with suppress(SQLAlchemyError):  # idle for hours it may be gone, and the lock with it
+                    connection.scalar(sa.select(sa.func.release_lock(name)))
 
     def row(self, statement: str) -> tuple | None:
         """The row that a literal SELECT finds, None where there is none, at the speed of the bare driver.

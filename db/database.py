@@ -19,7 +19,8 @@ from db.schema import deletions, faces, galleries, gallery_names, now, persons, 
 from db.summaries import summaries
 
 if TYPE_CHECKING:
-    from db.portable import GalleryFile, Imported
+    from db.portable_file import GalleryFile
+    from db.portable_import import Imported
 
 TIMEOUT = 10.0
 MAX_CHARACTERS = 255
@@ -65,6 +66,19 @@ class Database:
     def place(self) -> str:
         """The path or server, without user and password."""
         return self._connections.place
+
+    @property
+    def engine(self) -> str:
+        """What runs it, such as "SQLite 3.45.1" or "MariaDB 11.4.2". Raises DatabaseError."""
+        if self._connections.is_sqlite:
+            return f"SQLite {self._connections.row('SELECT sqlite_version()')[0]}"
+        version = self._connections.row("SELECT VERSION()")[0]
+        return f"{'MariaDB' if 'MariaDB' in version else 'MySQL'} {version.split('-')[0]}"
+
+    @property
+    def revision(self) -> str:
+        """Of its tables. Raises DatabaseError."""
+        return self._connections.read(lambda connection: versions.found(connection, self.place))
 
     def close(self) -> None:
         """Close all connections; what uses this database afterwards raises DatabaseError."""
@@ -219,10 +233,10 @@ class Database:
         replace: bool = False,
         progress: Progress | None = None,
     ) -> "Imported":
-        """Store what a gallery's file holds; nothing where it is damaged. See :func:`db.portable.store`."""
-        from db import portable
+        """Store what a gallery's file holds; nothing where it is damaged. See :func:`db.portable_import.store`."""
+        from db.portable_import import store
 
-        return portable.store(self, file, name, merge, replace, progress)
+        return store(self, file, name, merge, replace, progress)
 
     def delete_gallery(self, name: str, progress: Progress | None = None) -> None:
         """Forget a gallery and all of its people.

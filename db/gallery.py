@@ -2,20 +2,21 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 import sqlalchemy as sa
 
 from common.errors import BadArgument, BadName, DatabaseError
-from db import checks, people
+from db import checks, packed, people
 from db import names as naming
 from db.connections import Connections
 from db.records import Changes, Face, Matching, Person, Photo, Rows, State, Threshold
 from db.schema import deletions, faces, galleries, gallery_names, persons, templates
 from db.write import Write, explain_missing
 
-SCANNED = 5_000  # persons per statement; 1,000 to 20,000 take about as long
+SCANNED = 4_000  # persons per statement; 1,000 to 20,000 take about as long
 
 Result = TypeVar("Result")
 
@@ -362,7 +363,11 @@ class Gallery:
     def scan(self, matching: Matching = "template") -> Iterator[tuple[State, Iterator[Rows]]]:
         """All vectors in pieces, by ascending id of their person, and the state that they are of."""
         with self._connections.reading() as connection:
-            yield self._state_in(connection, matching), self._pieces(connection, matching)
+            if self._connections.is_sqlite:
+                found = self._pieces(connection, matching)
+            else:
+                found = packed.pieces(connection, matching, self._id, self.dimension, SCANNED)
+            yield self._state_in(connection, matching), found
 
     def changes(self, since_revision: int, matching: Matching = "template") -> Changes:
         """What happened since ``since_revision``, as one consistent state of the gallery.
@@ -388,6 +393,12 @@ class Gallery:
             return Changes(state, removed, people.read_rows(connection, matching, changed, self.dimension))
 
         return self._connections.read(work)
+
+    def export(self, path: str | Path, force: bool = False, progress: Callable | None = None) -> int:
+        """Write all of it, as it is at one moment, to a file; see :func:`db.portable.export`."""
+        from db.portable import export
+
+        return export(self, path, force, progress)
 
     def _write(self, work: Callable[[Write], Result]) -> Result:
         def transaction(connection: sa.Connection) -> Result:

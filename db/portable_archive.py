@@ -28,12 +28,23 @@ class Damaged(Exception):
 
 
 class Writer:
-    """Writes members and, at the end, the manifest that lists them; ``file`` is new, and can be read, too."""
+    """Writes members and, at the end, the manifest that lists them; a context manager.
+
+    Args:
+        file: new, and can be read, too.
+    """
 
     def __init__(self, file: BinaryIO):
         self._file = file
         self._zip = zipfile.ZipFile(file, "w", zipfile.ZIP_STORED, allowZip64=True)
         self._parts: dict[str, dict[str, Any]] = {}
+
+    def __enter__(self) -> "Writer":
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        with suppress(OSError):  # a full disk, which whoever wrote to it has heard of
+            self._zip.close()
 
     @contextmanager
     def part(self, name: str) -> Iterator[Callable[[bytes], None]]:

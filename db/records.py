@@ -96,7 +96,7 @@ class Summary:
         threshold: None where none was set.
         created: in UTC.
         source: the gallery that it is being re-embedded from; None for others.
-        pending: people of ``source`` that are still to be re-embedded.
+        pending: people of ``source`` whose addition, change or deletion is still to be taken over.
     """
 
     name: str

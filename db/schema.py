@@ -69,6 +69,7 @@ persons = sa.Table(
     sa.UniqueConstraint("gallery_id", "name", name="persons_name"),
     sa.Index("persons_revision", "gallery_id", "revision", "id"),
     sa.Index("persons_id", "gallery_id", "id"),
+    sa.Index("persons_origin", "gallery_id", "origin_id"),
     **OPTIONS,
 )
 

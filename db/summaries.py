@@ -4,6 +4,7 @@ from datetime import UTC
 
 import sqlalchemy as sa
 
+from db import following
 from db.records import Summary, Threshold
 from db.schema import galleries, gallery_names, persons, reembeddings, templates
 
@@ -27,16 +28,12 @@ def summaries(connection: sa.Connection) -> list[Summary]:
             Summary(
                 names[row.id], row.model_name, row.model_digest, row.dimension, people, photos, row.revision,
                 None if row.threshold is None else Threshold(*threshold), row.created.replace(tzinfo=UTC),
-                names.get(made.source_id) if made else None, pending(connection, made) if made else 0,
+                names.get(made.source_id) if made else None, _pending(connection, made) if made else 0,
             )  # fmt: skip
         )
     return sorted(found, key=lambda summary: summary.name)
 
 
-def pending(connection: sa.Connection, made: sa.Row) -> int:
-    """How many persons of the source a gallery does not have as they are now."""
-    later = (persons.c.revision > made.revision) | (
-        (persons.c.revision == made.revision) & (persons.c.id > made.person_id)
-    )
-    here = persons.c.gallery_id == made.source_id
-    return connection.scalar(sa.select(sa.func.count()).select_from(persons).where(here, later))
+
+def _pending(connection: sa.Connection, made: sa.Row) -> int:
+    return following.behind(connection, made.source_id, following.Cursor(made.revision, made.person_id))

@@ -7,14 +7,18 @@ from typing import Annotated
 import typer
 
 from common import __version__
-from recognizer.cli import demo, edit, enroll, failures, models, people, recognize
+from recognizer.cli import database, demo, edit, enroll, failures, gallery, models, people, recognize
 from recognizer.cli.options import spread
 
-EXIT_CODES = "Exit codes: 0 done; 1 a clear no (verify, models verify, forget); 2 an error; 130 interrupted."
+EXIT_CODES = (
+    "Exit codes: 0 done; 1 a clear no (verify, models verify, forget, gallery delete); 2 an error; 130 interrupted."
+)
 
 settings = {"no_args_is_help": True, "rich_markup_mode": "rich", "pretty_exceptions_enable": False}
 settings["context_settings"] = {"help_option_names": ["-h", "--help"]}
 app = typer.Typer(epilog=EXIT_CODES, **settings)
+gallery_app = typer.Typer(help="Galleries as a whole: list, copy, switch, export, re-embed, calibrate.", **settings)
+database_app = typer.Typer(help="The database: what it is, and bringing it to this release.", **settings)
 models_app = typer.Typer(help="The public models: what there is, fetching them, checking them.", **settings)
 
 
@@ -67,6 +71,35 @@ _add(app, "move", edit.move, ['move 17 18 --to "Bob Ray"', "move 19 --to Carl --
 _add(app, "metadata", edit.metadata, ["metadata Ann", """metadata Ann --set '{"team": "A"}'""", "metadata Ann --clear"])
 _add(app, "forget", people.forget, ["forget Ann", 'forget Ann "Bob Ray" --yes'])
 _add(app, "demo", demo.demo, ["demo", "demo --out annotated/"])
+app.add_typer(gallery_app, name="gallery")
+_add(gallery_app, "list", gallery.list_galleries, ["gallery list", "gallery list --json"])
+_add(gallery_app, "create", gallery.create, ["gallery create visitors", "gallery create visitors --model buffalo_l"])
+_add(gallery_app, "delete", gallery.delete, ["gallery delete visitors", "gallery delete visitors --yes"])
+_add(gallery_app, "rename", gallery.rename, ["gallery rename default staff"])
+_add(gallery_app, "copy", gallery.copy, ["gallery copy default trial"])
+_add(gallery_app, "switch", gallery.switch, ["gallery switch default default-buffalo_l"])
+_add(gallery_app, "export", gallery.export, ["gallery export people.gallery --gallery staff"])
+_add(
+    gallery_app,
+    "import",
+    gallery.import_,
+    ["gallery import people.gallery", "gallery import people.gallery --gallery staff --merge"],
+)
+_add(
+    gallery_app,
+    "reembed",
+    gallery.reembed,
+    ["gallery reembed --model buffalo_l", "gallery reembed --model buffalo_l --gallery staff --background"],
+)
+_add(
+    gallery_app,
+    "calibrate",
+    gallery.calibrate,
+    ["gallery calibrate --far 1e-4", "gallery calibrate --dry-run --plot measured.png"],
+)
+app.add_typer(database_app, name="db")
+_add(database_app, "info", database.info, ["db info", "db info --json"])
+_add(database_app, "upgrade", database.upgrade, ["db upgrade"])
 app.add_typer(models_app, name="models")
 _add(models_app, "list", models.list_models, ["models list", "models list --json"])
 _add(models_app, "pull", models.pull, ["models pull mobilefacenet mtcnn", "models pull --all"])

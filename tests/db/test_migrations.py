@@ -110,7 +110,7 @@ def killed_before_change(number, call):
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
-@pytest.mark.parametrize(("engine", "step"), [("sqlite", 2), ("server", 5)])  # with a step of 1: 20 s and 40 s
+@pytest.mark.parametrize(("engine", "step"), [("sqlite", 4), ("server", 7)])  # step 1: a minute
 def test_an_upgrade_that_is_killed_before_any_of_its_changes_is_taken_up_again(new_url, engine, step):
     for number in itertools.count(0, step):
         with new_url(engine) as url:
@@ -129,7 +129,7 @@ def test_an_upgrade_that_is_killed_before_any_of_its_changes_is_taken_up_again(n
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
-@pytest.mark.parametrize(("engine", "step"), [("sqlite", 3), ("server", 1)])
+@pytest.mark.parametrize(("engine", "step"), [("sqlite", 4), ("server", 4)])
 def test_setting_up_that_is_killed_before_any_of_its_changes_is_taken_up_again(new_url, engine, step):
     for number in itertools.count(0, step):
         with new_url(engine) as url:

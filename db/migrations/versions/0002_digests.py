@@ -107,8 +107,9 @@ def _sum(table: sa.TableClause, gallery_id: int) -> int:
 
 
 def _replace_index() -> None:
-    """``persons_revision`` also orders by id, and ``persons_id`` is there for reading a gallery in pieces."""
+    """``persons_revision`` also orders by id; ``persons_id`` and ``persons_origin`` serve reading in pieces."""
     steps.create_index("persons_id", "persons", "gallery_id", "id")
+    steps.create_index("persons_origin", "persons", "gallery_id", "origin_id")
     indexes = {each["name"]: each["column_names"] for each in sa.inspect(op.get_bind()).get_indexes("persons")}
     if indexes.get("persons_revision") == ["gallery_id", "revision"]:
         op.drop_index("persons_revision", "persons")

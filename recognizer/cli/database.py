@@ -1,0 +1,70 @@
+"""``recognizer db``: the database itself; no network is loaded."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, get_type_hints
+
+from recognizer.cli.options import GalleryOptions, Json
+from recognizer.cli.tables import show, show_json
+
+if TYPE_CHECKING:
+    from db.database import Database
+    from recognizer.settings import Settings
+
+_hints = get_type_hints(GalleryOptions, include_extras=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatabaseOptions:
+    """Which database: None stands for what the settings file says."""
+
+    database: _hints["database"] = None
+    config: _hints["config"] = None
+
+    def settings(self) -> "Settings":
+        """The settings with these options. Raises BadArgument where the database's URL holds a password."""
+        return GalleryOptions(database=self.database, config=self.config).settings()
+
+
+@contextmanager
+def opened(settings: "Settings") -> Iterator["Database"]:
+    """The database of some settings."""
+    import db
+
+    with db.open(settings.database, settings.database_timeout, settings.database_password_file) as database:
+        yield database
+
+
+def upgrade(options: DatabaseOptions) -> None:
+    """Bring a database that an older release made to what this one needs.
+
+    Make a backup first, and stop what still runs the older release: it cannot use the database afterwards. What
+    was interrupted is taken up by the same command.
+    """
+    import db
+
+    settings = options.settings()
+    before, after = db.upgrade(settings.database, settings.database_password_file)
+    if before == after:
+        print(f"The database has revision {after} already.")
+    else:
+        print(f"The database has revision {after} now; {'it was empty' if before is None else f'it had {before}'}.")
+
+
+def info(options: DatabaseOptions, as_json: Json = False) -> None:
+    """Show where the database is, what runs it, its revision, and how much it holds."""
+    with opened(options.settings()) as database:
+        galleries = database.summaries()
+        found = {
+            "place": database.place,
+            "engine": database.engine,
+            "revision": database.revision,
+            "galleries": len(galleries),
+            "people": sum(each.people for each in galleries),
+            "photos": sum(each.photos for each in galleries),
+        }
+    if as_json:
+        show_json(found)
+    else:
+        show(("Place", "Engine", "Revision", "Galleries", "People", "Photos"), [[str(each) for each in found.values()]])
