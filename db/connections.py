@@ -3,6 +3,7 @@
 import os
 import random
 import sqlite3
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -42,7 +43,7 @@ class Connections:
         self.timeout = timeout
         self.is_sqlite = self.engine.dialect.name == "sqlite"
         self._in_memory = self.is_sqlite and not self.engine.url.database
-        self._driver_error = self.engine.dialect.loaded_dbapi.Error
+        self._driver_errors = _driver_errors(self.engine)
         self._closed = False
         self._reached = False
         self._written = 0
@@ -223,7 +224,7 @@ class Connections:
                     result = attempt()
                     self._reached = True
                     return result
-                except (SQLAlchemyError, self._driver_error) as error:
+                except (SQLAlchemyError, *self._driver_errors) as error:
                     if not self._may_pass(error) or time.monotonic() + pause > end:
                         raise
                 time.sleep(pause * random.uniform(0.5, 1.0))  # so that two do not meet again
@@ -253,7 +254,7 @@ class Connections:
             connection.execute(old)
 
     def _translated(self) -> AbstractContextManager[None]:
-        return failures.translated(self.place, self._driver_error)
+        return failures.translated(self.place, self._driver_errors)
 
     def _check_open(self) -> None:
         if self._closed:
@@ -265,12 +266,19 @@ class Connections:
         pooled = self.engine.raw_connection()
         try:
             yield pooled.driver_connection
-        except self._driver_error as error:
+        except self._driver_errors as error:
             if failures.is_lost(error):
                 pooled.invalidate()
             raise
         finally:
             pooled.close()
+
+
+def _driver_errors(engine: sa.Engine) -> tuple[type[Exception], ...]:
+    """What a driver raises. A COMMIT by mysql-connector's C extension lets that one's own error through."""
+    extension = sys.modules.get("_mysql_connector")
+    error = engine.dialect.loaded_dbapi.Error
+    return (error, extension.MySQLInterfaceError) if extension else (error,)
 
 
 def _switch_log(connection: sqlite3.Connection, deadline: float) -> None:

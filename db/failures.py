@@ -78,11 +78,11 @@ def passes(error: Exception) -> bool:
 
 
 @contextmanager
-def translated(place: str, driver_error: type[Exception]) -> Iterator[None]:
+def translated(place: str, driver_errors: tuple[type[Exception], ...]) -> Iterator[None]:
     """Turn errors of SQLAlchemy and of the driver into a :class:`DatabaseError` that names ``place``."""
     try:
         yield
-    except (SQLAlchemyError, driver_error) as error:
+    except (SQLAlchemyError, *driver_errors) as error:
         raise DatabaseError(f"{place}: {_advice(error)}") from None
 
 

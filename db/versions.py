@@ -1,5 +1,6 @@
 """Which revision a database has: an empty one is set up, an older one is upgraded on request, a newer one refused."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,6 +16,7 @@ LEDGER = "alembic_version"
 FIRST_LEDGER = "schema_version"  # of version 0.1.0, which had no other revision than the first
 UNFINISHED = ""  # tables are there, and no revision: setting up was interrupted, on MySQL
 LOCK = "insightface-tensorflow upgrade"
+LOCK_SECONDS = 60  # it happens once: whatever the timeout
 
 
 def set_up(connections: Connections) -> None:
@@ -123,8 +125,10 @@ def _alone(connections: Connections) -> Iterator[None]:
         yield
         return
     with connections.reading() as connection:
-        if not connection.scalar(sa.select(sa.func.get_lock(LOCK, connections.lock_seconds))):
-            raise DatabaseError(f"{connections.place}: another process is setting up the database: try again.")
+        asking, end = sa.select(sa.func.get_lock(LOCK, connections.lock_seconds)), time.monotonic() + LOCK_SECONDS
+        while not connection.scalar(asking):
+            if time.monotonic() > end:
+                raise DatabaseError(f"{connections.place}: another process is setting up the database: try again.")
         yield
         connection.scalar(sa.select(sa.func.release_lock(LOCK)))
 

@@ -165,6 +165,13 @@ def best(
     return _answer(known[known.similarity >= bars.thresholds[known.query]], bars.counts, count)
 
 
+def keys_found(found: Candidates, queries: int) -> np.ndarray:
+    """How many distinct keys there are for each query."""
+    order = np.lexsort((found.key, found.query))
+    query = found.query[order]
+    return np.bincount(query[_firsts(query, found.key[order])], minlength=queries)
+
+
 def cosines(queries: np.ndarray, vectors: np.ndarray) -> np.ndarray:
     """Cosines float32 of pairs of rows of length 1; summed in float64, and equal for equal rows wherever they lie."""
     products = np.vecdot(queries.astype(np.float64), vectors.astype(np.float64))

@@ -178,7 +178,7 @@ class Rows:
         start, rows = 0, len(keys)
         while start < rows:
             if len(parts) <= self.frozen or parts[-1].block.closed or parts[-1].used == BLOCK:
-                parts.append(Part(self._block(min(BLOCK, max(FIRST, rows - start))), 0))
+                parts.append(Part(self.block(min(BLOCK, max(FIRST, rows - start))), 0))
             block, used = parts[-1]
             if used == block.capacity:
                 slots = [slots for marked, slots in marks if marked is block]
@@ -200,14 +200,15 @@ class Rows:
         rows = sum(len(slots) for _, slots in staying)
         if not rows:
             return []
-        copy, filled = self._block(min(BLOCK, max(rows + room, 2 * rows if room else 0, FIRST if room else 0))), 0
+        copy, filled = self.block(min(BLOCK, max(rows + room, 2 * rows if room else 0, FIRST if room else 0))), 0
         for block, slots in staying:
             for start in range(0, len(slots), _PIECE):
                 piece = slots[start : start + _PIECE]
                 filled = copy.write(filled, {name: block.columns[name][piece] for name in self._fields})
         return [Part(copy, filled)]
 
-    def _block(self, capacity: int) -> Block:
+    def block(self, capacity: int) -> Block:
+        """An empty block."""
         return Block({
             name: self._allocate(name, (capacity, *shape), np.dtype(dtype))
             for name, (dtype, shape) in self._fields.items()

@@ -19,7 +19,7 @@ from recognizer.search.rows import BLOCK, Block, Part, Rows, State, compact
 from recognizer.search.turns import Task, Turns
 
 MOST = 64  # queries in a pass
-_SHIFT = 32  # a row's place is its part's number << 32 | its slot
+SHIFT = 32  # a row's place is its part's number << 32 | its slot
 _AT_ONCE = 4096  # pairs compared exactly at a time, 16 MB of rows at 512 dimensions
 
 
@@ -142,12 +142,12 @@ class ScanIndex(Index):
             gone = block.gone(state.version, start, stop)
             if gone is not None:
                 room[gone] = -np.inf
-            sieve.offer(room[:whole], error, block.columns["keys"][start:stop], number << _SHIFT | start)
+            sieve.offer(room[:whole], error, block.columns["keys"][start:stop], number << SHIFT | start)
 
 
 def vectors_at(parts: tuple[Part, ...], places: np.ndarray) -> np.ndarray:
     """The vectors float32 ``[n, d]`` of rows, by their places."""
-    number, slots = places >> _SHIFT, places & (1 << _SHIFT) - 1
+    number, slots = places >> SHIFT, places & (1 << SHIFT) - 1
     values = np.empty((len(places), parts[0].block.columns["vectors"].shape[1]), np.float32)
     for each in np.unique(number):
         chosen = np.flatnonzero(number == each)

@@ -27,6 +27,7 @@ VERSION = 1
 MAGIC = b"IFTFSNAP"
 _ALIGNMENT = 4096
 _PIECE = 16 << 20  # bytes hashed in one go
+_TOP = len(MAGIC) + 8 + 32  # bytes before the header
 _LONGEST_HEADER = 16 << 20
 _MOST_DIMENSIONS = 2
 _DTYPES = {"<i8", "<u4", "<i4", "<f4", "|i1", "|u1"}
@@ -53,7 +54,7 @@ def write(path: str | Path, header: Mapping[str, Any], sections: Mapping[str, An
     try:
         with os.fdopen(handle, "wb") as file:
             described = _write_sections(file, header, sections)
-            _write_header(file, {"version": VERSION, "about": dict(header), "sections": described})
+            _write_header(file, {"version": VERSION, "about": dict(header), "sections": described}, described)
             file.flush()
             os.fsync(file.fileno())
         os.replace(name, path)  # noqa: PTH105
@@ -89,7 +90,7 @@ def read(path: str | Path, expected: Mapping[str, Any]) -> tuple[dict[str, Any],
     _check_expected(path, header["about"], expected)
     sections = {
         name: content[start:stop].view(dtype).reshape(shape)
-        for name, (dtype, shape, start, stop) in _described(path, header["sections"], size).items()
+        for name, (dtype, shape, start, stop) in _described(path, header["sections"], header["end"], size).items()
     }
     _check_hashes(path, content, header["sections"])
     _check_keys(path, sections)
@@ -122,8 +123,10 @@ def _write_sections(file, header: Mapping[str, Any], sections: Mapping[str, Any]
     return described
 
 
-def _write_header(file, header: dict[str, Any]) -> None:
-    encoded = json.dumps(header, ensure_ascii=False).encode()
+def _write_header(file, header: dict[str, Any], sections: list[dict[str, Any]]) -> None:
+    encoded = json.dumps(header).encode()
+    if sections and _TOP + len(encoded) > sections[0]["offset"]:
+        raise ValueError("The header does not fit before the first section.")
     file.seek(0)
     file.write(MAGIC + len(encoded).to_bytes(8, "little") + sha256(encoded).digest() + encoded)
 
@@ -158,14 +161,13 @@ def _check_owner(path: Path, status: os.stat_result) -> None:
 
 
 def _header(path: Path, content: np.ndarray) -> dict[str, Any]:
-    start = len(MAGIC) + 8 + 32
-    if len(content) < start or content[: len(MAGIC)].tobytes() != MAGIC:
+    if len(content) < _TOP or content[: len(MAGIC)].tobytes() != MAGIC:
         raise SnapshotRefused(f"{path} is not a snapshot of an index.")
     length = int.from_bytes(content[len(MAGIC) : len(MAGIC) + 8].tobytes(), "little")
-    if length > min(_LONGEST_HEADER, len(content) - start):
+    if length > min(_LONGEST_HEADER, len(content) - _TOP):
         raise SnapshotRefused(f"{path} is damaged: its header is longer than the file.")
-    encoded = content[start : start + length].tobytes()
-    if sha256(encoded).digest() != content[start - 32 : start].tobytes():
+    encoded = content[_TOP : _TOP + length].tobytes()
+    if sha256(encoded).digest() != content[_TOP - 32 : _TOP].tobytes():
         raise SnapshotRefused(f"{path} is damaged: its header does not have its SHA-256.")
     try:
         header = json.loads(encoded)
@@ -175,7 +177,7 @@ def _header(path: Path, content: np.ndarray) -> dict[str, Any]:
         raise SnapshotRefused(f"{path} was written by another version of this program.")
     if not isinstance(header.get("about"), dict) or not isinstance(header.get("sections"), list):
         raise SnapshotRefused(f"{path} is damaged: its header lacks what it must say.")
-    return header
+    return header | {"end": _TOP + length}
 
 
 def _check_expected(path: Path, about: dict[str, Any], expected: Mapping[str, Any]) -> None:
@@ -184,9 +186,9 @@ def _check_expected(path: Path, about: dict[str, Any], expected: Mapping[str, An
             raise SnapshotRefused(f"{path} does not fit: expected {name} {value!r}, not {about.get(name)!r}.")
 
 
-def _described(path: Path, sections: list[Any], size: int) -> dict[str, tuple[np.dtype, tuple[int, ...], int, int]]:
-    """Name -> (dtype, shape, first byte, byte after the last), all of it possible."""
-    described, end = {}, 0
+def _described(path: Path, sections: list[Any], end: int, size: int) -> dict[str, tuple[np.dtype, tuple, int, int]]:
+    """Name -> (dtype, shape, first byte, byte after the last), all of it possible; ``end``: of the header."""
+    described = {}
     for section in sections:
         try:
             name, dtype = section["name"], section["dtype"]
@@ -203,7 +205,7 @@ def _described(path: Path, sections: list[Any], size: int) -> dict[str, tuple[np
             raise SnapshotRefused(f"{path} is damaged or cut off: a section does not lie where it should.")
         described[name] = np.dtype(dtype), tuple(shape), start, stop
         end = stop
-    if end != size:
+    if sections and end != size:
         raise SnapshotRefused(f"{path} is damaged: it does not end where its last section does.")
     return described
 
