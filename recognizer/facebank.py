@@ -66,24 +66,25 @@ class FacebankEnrolment:
         """
         refused, batches = _batches(facebank(folder))
         total = sum(len(batch.photos) for batch in batches)
-        added, seen, notes = {}, 0, []
+        done, notes = Done(), []
         with ThreadPoolExecutor(1, "store") as writer:
             storing: Future | None = None
             sightings = self._sightings(batches)
             gathered = Gathered()
             for sighting, is_last in progress(sightings, total) if progress else sightings:
-                seen += sighting.reason == SEEN
-                if sighting.reason != SEEN:
+                if sighting.reason == SEEN:
+                    done.seen += 1
+                else:
                     gathered.take(sighting)
                 if is_last:
-                    storing = self._store(gathered, writer, storing, added)
+                    storing = self._store(gathered, writer, storing, done)
                     refused += gathered.refused
                     notes += gathered.notes
                     gathered = Gathered()
-            _count(storing, added)
-        if not added and not seen:
+            done.take(storing)
+        if not done.added and not done.seen:
             raise nothing_enrolled(refused)
-        return Enrolment(added, refused, notes, seen)
+        return Enrolment(done.added, refused, notes, done.seen)
 
     def _sightings(self, batches: list[Batch]) -> Iterator[tuple[Sighting, bool]]:
         """What each photo shows, in order, and whether it is the last of its batch; read ahead in threads."""
@@ -112,22 +113,36 @@ class FacebankEnrolment:
         return look(name, str(path), path, self.detector, self.model.card.input_size, picture)
 
     def _store(
-        self, gathered: Gathered, writer: ThreadPoolExecutor, storing: Future | None, added: dict[str, int]
+        self, gathered: Gathered, writer: ThreadPoolExecutor, storing: Future | None, done: "Done"
     ) -> Future | None:
         """Embed a batch, and have it stored while the next one is read and embedded."""
         if not gathered.usable:
             return storing
         embeddings = self.model.embed(np.stack([sighting.crop for sighting in gathered.usable]))
         faces = gathered.faces(embeddings, self.store_crops)
-        _count(storing, added)
-        return writer.submit(self.gallery.add_unseen, faces)
+        done.take(storing)
+        return writer.submit(lambda: (len(gathered.usable), self.gallery.add_unseen(faces)))
 
 
-def _count(storing: Future | None, added: dict[str, int]) -> None:
-    """Wait until a batch is stored, and count what it added."""
-    for name, count in (storing.result() if storing else {}).items():
-        if count:
-            added[name] = added.get(name, 0) + count
+@dataclass
+class Done:
+    """What was stored.
+
+    Attributes:
+        added: photos, by person.
+        seen: photos that were there already, also where another process was faster.
+    """
+
+    added: dict[str, int] = field(default_factory=dict)
+    seen: int = 0
+
+    def take(self, storing: Future | None) -> None:
+        """Wait until a batch (of so many photos) is stored, and count what it added."""
+        photos, added = storing.result() if storing else (0, {})
+        self.seen += photos - sum(added.values())
+        for name, count in added.items():
+            if count:
+                self.added[name] = self.added.get(name, 0) + count
 
 
 def _results(futures: Iterable[Future]) -> Iterator[tuple[Sighting, bool]]:

@@ -108,7 +108,7 @@ def mapped(folder: Path, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
             os.posix_fallocate(file.fileno(), 0, size)
         else:
             file.truncate(size)
-        return np.memmap(file, dtype, "r+", shape=shape)
+        return np.asarray(np.memmap(file, dtype, "r+", shape=shape))  # indexing an ndarray is quicker
 
 
 def _numkong() -> Any:

@@ -162,7 +162,7 @@ def best(
         found = found[~now]
         found = found[found.similarity + found.error + ROUNDING >= bars.values[found.query]]
         depth *= 8
-    return _answer(known[known.similarity >= bars.thresholds[known.query]], bars.counts, count)
+    return answer(known, bars, count)
 
 
 def keys_found(found: Candidates, queries: int) -> np.ndarray:
@@ -178,7 +178,9 @@ def cosines(queries: np.ndarray, vectors: np.ndarray) -> np.ndarray:
     return np.clip(products, -1, 1).astype(np.float32)
 
 
-def _answer(found: Candidates, counts: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+def answer(found: Candidates, bars: Bars, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The answers out of candidates whose similarities are exact; see ``best``."""
+    found, counts = found[found.similarity >= bars.thresholds[found.query]], bars.counts
     found = found[np.lexsort((-found.similarity, found.key, found.query))]
     found = found[_firsts(found.query, found.key)]
     found = found[np.lexsort((found.key, -found.similarity, found.query))]

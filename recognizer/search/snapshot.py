@@ -83,7 +83,7 @@ def read(path: str | Path, expected: Mapping[str, Any]) -> tuple[dict[str, Any],
         with path.open("rb") as file:
             _check_owner(path, os.fstat(file.fileno()))
             size = os.fstat(file.fileno()).st_size
-            content = np.memmap(file, np.uint8, "r") if size else np.zeros(0, np.uint8)
+            content = np.asarray(np.memmap(file, np.uint8, "r")) if size else np.zeros(0, np.uint8)
     except OSError as error:
         raise SnapshotRefused(f"{path} cannot be read: {error.strerror}.") from None
     header = _header(path, content)

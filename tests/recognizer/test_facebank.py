@@ -109,6 +109,14 @@ def test_a_folder_without_any_usable_photo_is_an_error(recognizer, tmp_path, por
     assert recognizer.customs() == []
 
 
+def test_what_another_process_was_faster_with_counts_as_enrolled_already(recognizer, bank, monkeypatch):
+    recognizer.add_facebank(bank)
+    monkeypatch.setattr(type(recognizer._gallery), "pictures", lambda gallery, names: {})
+    report = recognizer.add_facebank(bank)
+    assert report.added == {} and report.seen == 3 * PEOPLE
+    assert counts(recognizer) == everyone()
+
+
 def test_progress_counts_every_photo(recognizer, bank):
     seen = []
 
