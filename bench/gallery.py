@@ -44,7 +44,7 @@ SERVER_OPTIONS = ("--innodb-buffer-pool-size=2G",)
 MODEL = ("bench", "0" * 64, DIMENSION)
 
 START = f"""
-import json, sys, time
+import json, resource, sys, time
 started = time.perf_counter()
 import numpy, db
 from recognizer.index import GalleryIndex
@@ -57,8 +57,7 @@ with db.open(url) as database:
     seconds = time.perf_counter() - started
     assert len(found) == 2
     index.close()
-    peak = [line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")]
-print(json.dumps([seconds, index.path.exists(), int((peak or [0])[0]) / 1024]))
+print(json.dumps([seconds, index.path.exists(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024]))
 """
 
 
