@@ -13,7 +13,7 @@ def test_the_index_follows_the_number_of_rows():
     assert [search.choose(rows) for rows in (0, 99_999)] == ["exact", "exact"]
     pytest.importorskip("numkong")
     pytest.importorskip("faiss")
-    assert [search.choose(rows) for rows in (100_000, 3_999_999, 4_000_000)] == ["int8", "int8", "hnsw"]
+    assert [search.choose(rows) for rows in (100_000, 9_999_999, 10_000_000)] == ["int8", "int8", "hnsw"]
 
 
 def test_what_is_not_installed_is_not_chosen(monkeypatch):
