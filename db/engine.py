@@ -4,16 +4,20 @@ import math
 import os
 import sqlite3
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.pool import QueuePool
+from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from common.errors import DatabaseError, MissingDependency
 from db import failures, urls
 
 POOL = {"pool_size": 8, "max_overflow": 24}  # connections kept, and made above that for as long as they are needed
+
+IDLE_SECONDS = 1.0  # after which a connection is asked whether it is alive
 
 _creating = threading.Lock()
 
@@ -59,15 +63,31 @@ def _mysql(url: sa.URL, timeout: float, password_file: str | Path | None, patien
         url.set(drivername="mysql+mysqlconnector", password=password or "", query={}),
         isolation_level="REPEATABLE READ",  # the reads of one transaction see one state
         hide_parameters=True,
-        pool_pre_ping=True,
         pool_timeout=timeout,
         connect_args=arguments,
         **POOL,
     )
     sa.event.listen(engine, "handle_error", _recognize_loss)
+    sa.event.listen(engine, "checkin", _note_use)
+    sa.event.listen(engine, "checkout", _check_liveness)
     if urls.requires_tls(url):
         sa.event.listen(engine, "connect", _require_tls)
     return engine
+
+
+def _note_use(_connection: object, record: ConnectionPoolEntry) -> None:
+    record.info["used"] = time.monotonic()
+
+
+def _check_liveness(connection: Any, record: ConnectionPoolEntry, _proxy: object) -> None:
+    """Have a connection that lay idle replaced where it is dead. A question costs as much as asking for a revision, so
+    one that was just used is not asked; if it is dead all the same, the call is made again."""
+    if time.monotonic() - record.info.get("used", time.monotonic()) < IDLE_SECONDS:
+        return
+    try:
+        connection.ping(reconnect=False)
+    except Exception:
+        raise DisconnectionError from None
 
 
 def _recognize_loss(context: sa.engine.ExceptionContext) -> None:

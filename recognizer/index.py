@@ -2,6 +2,8 @@
 
 import logging
 import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -9,7 +11,7 @@ import numpy as np
 
 from common.errors import DatabaseError, FaceError
 from common.folders import cache_folder
-from db import State, Threshold
+from db import Rows, State, Threshold
 from recognizer import search
 from recognizer.results import Candidate, Progress
 from recognizer.search import snapshot
@@ -210,6 +212,7 @@ class GalleryIndex:
     def _filled(self, index: Index, kind: str) -> Held:
         """An empty index with all that the database has."""
         with self._gallery.scan(self._matching) as (state, pieces):
+            pieces = _read_ahead(pieces)
             for rows in self._progress(pieces, self._pieces()) if self._progress else pieces:
                 index.add(rows.ids, rows.vectors, rows.digests)
         offset = _difference(state.digest, index.checksum)
@@ -282,6 +285,15 @@ class GalleryIndex:
             self.path.unlink()
         except OSError:
             return
+
+
+def _read_ahead(pieces: Iterator[Rows]) -> Iterator[Rows]:
+    """The same pieces; the next one is read while one is being used."""
+    with ThreadPoolExecutor(1, "read") as reader:
+        coming = reader.submit(next, pieces, None)
+        while (rows := coming.result()) is not None:
+            coming = reader.submit(next, pieces, None)
+            yield rows
 
 
 def _difference(digest: int, checksum: int) -> int:

@@ -21,8 +21,8 @@ INDEXES = Registry("search index", {
 })  # fmt: skip
 
 # 512 dimensions, 2 cores: a pass over a million rows takes exact 60 to 80 ms and 2.0 GB, int8 16 to 29 ms and 0.53 GB.
-# A graph of a million rows takes an hour to build, and on random vectors, its hardest case, it finds fewer than int8 and
-# is no faster: "auto" takes one only where int8 needs 5 GB and a fifth of a second.
+# A graph of a million rows takes an hour to build and misses many that int8 finds, on random vectors at least: "auto"
+# takes one only where int8 needs 5 GB and a fifth of a second.
 INT8_FROM = 100_000
 HNSW_FROM = 10_000_000
 
