@@ -6,9 +6,10 @@ Examples:
     python bench/gallery.py --people 100000 --only sqlite
     RECOGNIZER_TEST_DATABASE=mysql://user@host/ python bench/gallery.py --only server
 
-The server is a private MariaDB or MySQL (or the one RECOGNIZER_TEST_DATABASE names), with a buffer pool of 2 GB and
-every commit on disk. Embeddings are given: no network runs. Starting is measured in new processes, from the import of
-the packages to the answer to the first search. The databases are in a temporary folder and gone at the end.
+The server is a private MariaDB or MySQL (or the one RECOGNIZER_TEST_DATABASE names), with a buffer pool of 2 GB; its
+data lie where the tests put them, in memory (/dev/shm) where there is room, while SQLite's file is on disk. Embeddings
+are given: no network runs. Starting is measured in new processes, from the import of the packages to the answer to the
+first search. The databases are in a temporary folder and gone at the end.
 """
 
 import sys

@@ -9,7 +9,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 import sqlalchemy as sa
 
 from common.errors import BadArgument
+from common.folders import sync_folder
 from db import people
 from db.gallery import Gallery
 from db.portable_archive import Progress, Writer
@@ -175,7 +176,7 @@ def _replaced(path: Path, force: bool) -> Iterator[BinaryIO]:
                 temporary.replace(path)
             else:
                 _link(temporary, path)
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
 
@@ -194,15 +195,6 @@ def _link(temporary: Path, path: Path) -> None:
 def _require_new(path: Path) -> None:
     if os.path.lexists(path):
         raise BadArgument(f"{path} is there already: choose another name, or say that it may be overwritten (--force).")
-
-
-def _sync_folder(folder: Path) -> None:
-    with suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 @contextmanager

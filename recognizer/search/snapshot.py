@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from common.errors import FaceError
+from common.folders import sync_folder
 from recognizer.search.scan import available_threads
 
 VERSION = 1
@@ -62,7 +63,7 @@ def write(path: str | Path, header: Mapping[str, Any], sections: Mapping[str, An
         with suppress(OSError):
             os.unlink(name)  # noqa: PTH108
         raise
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def read(path: str | Path, expected: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -231,13 +232,3 @@ def _check_keys(path: Path, sections: dict[str, np.ndarray]) -> None:
         raise SnapshotRefused(f"{path} is damaged: keys and stamps must be int64.")
     if len(keys) and (keys[0] < 0 or (np.diff(keys) < 0).any()):
         raise SnapshotRefused(f"{path} is damaged: its keys do not ascend.")
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the renaming last through a power cut, where folders can be opened."""
-    with suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
