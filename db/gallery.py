@@ -16,7 +16,7 @@ from db.records import Changes, Face, Matching, Person, Photo, Rows, State, Thre
 from db.schema import deletions, faces, galleries, gallery_names, persons, templates
 from db.write import Write, explain_missing
 
-SCANNED = 4_000  # persons per statement; 1,000 to 20,000 take about as long
+SCANNED = 4_000  # persons per statement
 
 Result = TypeVar("Result")
 

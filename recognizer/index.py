@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # they import SQLAlchemy
     from db.database import Database
     from db.gallery import Gallery
 
-SNAPSHOT_FROM = 100_000  # rows; reading fewer takes two seconds or less
+SNAPSHOT_FROM = 100_000  # rows; a million are read in 12 s from SQLite, 24 s from MariaDB
 REWRITE_AFTER = 0.02  # of the rows changed since the snapshot was written
 SHARED = "milvus"  # the index that several processes have in common
 ATTEMPTS = 5  # at finding people who are still there when their names are read
