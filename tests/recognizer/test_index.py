@@ -146,7 +146,7 @@ def test_noticing_that_nothing_changed_is_one_statement(gallery, index_of, monke
     assert index.search(vectors(1), 2)[0][0].name == "Ann"
 
 
-def test_who_is_deleted_between_search_and_naming_is_not_named(gallery, index_of, monkeypatch):
+def test_who_is_deleted_between_search_and_naming_gives_the_place_to_the_next(gallery, index_of, monkeypatch):
     gallery.add_many({"Ann": faces(1), "Bob": faces(2)})
     index, names = index_of(gallery), gallery.names
 
@@ -156,7 +156,7 @@ def test_who_is_deleted_between_search_and_naming_is_not_named(gallery, index_of
         return names(ids)
 
     monkeypatch.setattr(gallery, "names", late)
-    assert [each.name for each in index.search(vectors(1, seed=1), 2)[0]] == ["Bob"]
+    assert [each.name for each in index.search(vectors(1, seed=1), 1)[0]] == ["Bob"]
 
 
 def test_threads_search_while_another_changes_and_nobody_goes_missing(gallery, index_of):
