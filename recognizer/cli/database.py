@@ -2,29 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, get_type_hints
+from typing import TYPE_CHECKING
 
-from recognizer.cli.options import GalleryOptions, Json
+from recognizer.cli.options import DatabaseOptions, Json
 from recognizer.cli.tables import show, show_json
 
 if TYPE_CHECKING:
     from db.database import Database
     from recognizer.settings import Settings
-
-_hints = get_type_hints(GalleryOptions, include_extras=True)
-
-
-@dataclass(frozen=True, kw_only=True)
-class DatabaseOptions:
-    """Which database: None stands for what the settings file says."""
-
-    database: _hints["database"] = None
-    config: _hints["config"] = None
-
-    def settings(self) -> "Settings":
-        """The settings with these options. Raises BadArgument where the database's URL holds a password."""
-        return GalleryOptions(database=self.database, config=self.config).settings()
 
 
 @contextmanager

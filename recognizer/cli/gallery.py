@@ -2,17 +2,17 @@
 
 import sys
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from common.errors import BadArgument
-from recognizer.cli.database import DatabaseOptions, opened
+from recognizer.cli.database import opened
 from recognizer.cli.failures import NO, say
-from recognizer.cli.options import GalleryOptions, Json, RecognizerOptions
+from recognizer.cli.options import DatabaseOptions, GalleryOptions, Json, ModelOptions, ReembedOptions
 from recognizer.cli.progress import counted
 from recognizer.cli.tables import show, show_json
 
@@ -23,35 +23,9 @@ if TYPE_CHECKING:
     from recognizer.settings import Settings
 
 SHOWN = 20  # people that a warning lists
-_hints = get_type_hints(RecognizerOptions, include_extras=True)
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The gallery.")]
 NewName = Annotated[str, typer.Argument(metavar="NEW-NAME", help="A name that no gallery has.")]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelOptions(DatabaseOptions):
-    """Which database, and which model."""
-
-    model: _hints["model"] = None
-    accept_license: _hints["accept_license"] = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReembedOptions(GalleryOptions):
-    """Which gallery, and what its people are to be embedded with."""
-
-    model: _hints["model"] = None
-    device: _hints["device"] = None
-    precision: _hints["precision"] = None
-    threads: _hints["threads"] = None
-    accept_license: _hints["accept_license"] = False
-
-    def chosen(self) -> "Settings":
-        """The settings with these options."""
-        return self.settings(
-            model=self.model, device=self.device, precision=self.precision, threads=self.threads
-        )
 
 
 def list_galleries(options: DatabaseOptions, as_json: Json = False) -> None:

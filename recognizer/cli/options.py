@@ -33,12 +33,17 @@ def _option(kind: type, help: str, panel: str) -> Any:
     return Annotated[kind | None, typer.Option(help=help, rich_help_panel=panel, show_default=False)]
 
 
+_Model = _option(str, "A name of `models list`, a bundle's folder, or a model file.", NETWORKS)
+_Device = _option(str, "auto, cpu or gpu.", NETWORKS)
+_Precision = _option(str, "f32, bf16 or f16.", NETWORKS)
+_Threads = _option(int, "CPU threads; all when not given.", NETWORKS)
+
+
 @dataclass(frozen=True, kw_only=True)
-class GalleryOptions:
-    """Which people: None stands for what the settings file says."""
+class DatabaseOptions:
+    """Which database: None stands for what the settings file says."""
 
     database: _option(str, "sqlite:////path/people.db, or mysql://user@host/database.", PEOPLE) = None
-    gallery: _option(str, "Gallery within the database; it belongs to one model.", PEOPLE) = None
     config: _option(Path, "Settings file in place of recognizer.yaml.", PEOPLE) = None
 
     def __post_init__(self):
@@ -49,19 +54,55 @@ class GalleryOptions:
         """The settings with these options and others that are given."""
         from recognizer import settings
 
-        return settings.read(self.config, database=self.database, gallery=self.gallery, **given)
+        return settings.read(self.config, database=self.database, **given)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GalleryOptions(DatabaseOptions):
+    """Which people."""
+
+    gallery: _option(str, "Gallery within the database; it belongs to one model.", PEOPLE) = None
+
+    def settings(self, **given: Any) -> "Settings":
+        """The settings with these options and others that are given."""
+        return super().settings(gallery=self.gallery, **given)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelOptions(DatabaseOptions):
+    """Which database, and which model."""
+
+    model: _Model = None
+    accept_license: AcceptLicense = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReembedOptions(GalleryOptions):
+    """Which gallery, and what its people are to be embedded with."""
+
+    model: _Model = None
+    device: _Device = None
+    precision: _Precision = None
+    threads: _Threads = None
+    accept_license: AcceptLicense = False
+
+    def chosen(self) -> "Settings":
+        """The settings with these options."""
+        return self.settings(
+            model=self.model, device=self.device, precision=self.precision, threads=self.threads
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
 class RecognizerOptions(GalleryOptions):
     """What a Recognizer is made with."""
 
-    model: _option(str, "A name of `models list`, a bundle's folder, or a model file.", NETWORKS) = None
+    model: _Model = None
     detector: _option(str, "Face detector: mtcnn, yunet, or another of `models list`.", NETWORKS) = None
     threshold: _option(float, "Cosine, -1 to 1, from which a face is called by a name.", NETWORKS) = None
-    device: _option(str, "auto, cpu or gpu.", NETWORKS) = None
-    precision: _option(str, "f32, bf16 or f16.", NETWORKS) = None
-    threads: _option(int, "CPU threads; all when not given.", NETWORKS) = None
+    device: _Device = None
+    precision: _Precision = None
+    threads: _Threads = None
     matching: _option(str, "template: compare with the mean of a person's photos; photo: with each.", NETWORKS) = None
     index: _option(str, "Search index: auto, exact, int8, hnsw or milvus.", NETWORKS) = None
     accept_license: AcceptLicense = False

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from common.errors import BadArgument, UnknownGallery, UnknownPerson
+from recognizer.cli.database import opened as database_of
 from recognizer.cli.failures import NO, say
 from recognizer.cli.options import GalleryOptions, Json
 from recognizer.cli.tables import show, show_json
@@ -117,12 +118,11 @@ def required(options: GalleryOptions) -> Iterator["Gallery"]:
 @contextmanager
 def opened(options: GalleryOptions) -> Iterator[tuple[str, "Gallery | None"]]:
     """The gallery's name, and the gallery, None where nobody was ever enrolled in it."""
-    import db
     from db.names import clean
 
     chosen = options.settings()
     name = clean(chosen.gallery, "gallery")
-    with db.open(chosen.database, chosen.database_timeout, chosen.database_password_file) as database:
+    with database_of(chosen) as database:
         try:
             gallery = database.find(name)
         except UnknownGallery:
