@@ -4,6 +4,7 @@ import logging
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -79,7 +80,7 @@ class GalleryIndex:
     @property
     def path(self) -> Path:
         """Where the snapshot is, or would be."""
-        return cache_folder() / "indexes" / f"{self._gallery.uid}-{self._matching}.index"
+        return _snapshots() / f"{self._gallery.uid}-{self._matching}.index"
 
     @property
     def threshold(self) -> Threshold | None:
@@ -104,14 +105,17 @@ class GalleryIndex:
     def close(self) -> None:
         """Write the snapshot where one is due, and let go of the index."""
         with self._following:
-            held, self._held = self._held, None
-        if held is None:
-            return
-        try:
-            if self._is_due(held):
-                self._write(held)
-        finally:
-            held.index.close()
+            held = self._held
+            try:
+                if held is not None and self._is_due(held):
+                    self._follow(self._gallery.state(self._matching))  # it must not hold who has just been forgotten
+                    self._write(self._held)
+            except FaceError as error:
+                log.warning("The snapshot of the index was not written: %s", error)
+            finally:
+                held, self._held = self._held, None
+                if held is not None:
+                    held.index.close()
 
     def _found(self, held: Held, queries: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
         try:
@@ -281,10 +285,21 @@ class GalleryIndex:
 
     def _forget_snapshot(self) -> None:
         self._written = -1
-        try:
-            self.path.unlink()
-        except OSError:
-            return
+        forget_snapshots(self._gallery.uid)
+
+
+def forget_snapshots(uid: str) -> None:
+    """Remove what this user's cache holds of a gallery, because somebody in it is to leave no trace.
+
+    Other machines and users remove theirs at their next search, when they read of the change.
+    """
+    for path in _snapshots().glob(f"{uid}-*.index"):
+        with suppress(OSError):
+            path.unlink()
+
+
+def _snapshots() -> Path:
+    return cache_folder() / "indexes"
 
 
 def _read_ahead(pieces: Iterator[Rows]) -> Iterator[Rows]:

@@ -6,7 +6,7 @@ from importlib import import_module
 from numbers import Real
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -22,8 +22,10 @@ from recognizer import settings as settings_file
 from recognizer.enrolment import Gathered, look
 from recognizer.facebank import FacebankEnrolment
 from recognizer.forms import Pictures, are_embeddings, as_list, each, is_many, people_and_pictures, source_of
-from recognizer.index import GalleryIndex
+from recognizer.index import GalleryIndex, forget_snapshots
 from recognizer.results import Enrolment, Progress, Recognition, Refusal, Verification
+
+Done = TypeVar("Done")
 
 
 class Recognizer:
@@ -215,7 +217,7 @@ class Recognizer:
         Raises:
             UnknownPerson: a person who is not there. NothingEnrolled: no photo was usable; the old ones stay.
         """
-        return self._enrol(people_and_pictures(name, imgs), self._gallery.replace, progress)
+        return self._without_trace(self._enrol(people_and_pictures(name, imgs), self._gallery.replace, progress))
 
     def del_customs(self, names: str | Iterable[str]) -> list[str]:
         """Forget people entirely; returns their names.
@@ -223,7 +225,7 @@ class Recognizer:
         Raises:
             UnknownPerson: someone who is not there; then nobody is forgotten.
         """
-        return self._gallery.delete(names if isinstance(names, Iterable) else [names])
+        return self._without_trace(self._gallery.delete(names if isinstance(names, Iterable) else [names]))
 
     def add_facebank(self, folder: str | PathLike, *, progress: Progress | None = None) -> Enrolment:
         """Enrol thousands of people, ``FOLDER/NAME/*.jpg``, stored batch by batch while the next is being embedded.
@@ -256,7 +258,7 @@ class Recognizer:
 
     def merge_customs(self, names: str | Iterable[str], into: str) -> Person:
         """Make one person of several: all photos go to ``into``, the others are forgotten. Raises UnknownPerson."""
-        return self._gallery.merge(names, into)
+        return self._without_trace(self._gallery.merge(names, into))
 
     def move_photos(self, photos: int | Iterable[int], to: str, create: bool = False) -> Person:
         """Give photos (their ``.id``) to another person; who has none left is forgotten.
@@ -264,15 +266,20 @@ class Recognizer:
         Raises:
             UnknownPerson: ``to`` is not there, without ``create``. BadArgument: no such photo.
         """
-        return self._gallery.move(photos, to, create)
+        return self._without_trace(self._gallery.move(photos, to, create))
 
     def del_photos(self, photos: int | Iterable[int]) -> None:
         """Forget photos (their ``.id``). Raises BadArgument: no such photo, or the last one of a person."""
-        self._gallery.remove_photos(photos)
+        self._without_trace(self._gallery.remove_photos(photos))
 
     def set_metadata(self, name: str, metadata: dict[str, Any] | None) -> Person:
         """Keep JSON values with a person in place of those kept so far; None keeps nothing. Raises UnknownPerson."""
         return self._gallery.set_metadata(name, metadata)
+
+    def _without_trace(self, done: Done) -> Done:
+        """The result of a call after which snapshots must not hold what was there before."""
+        forget_snapshots(self._gallery.uid)
+        return done
 
     def _align(self, picture: np.ndarray, detections: Detections | None) -> np.ndarray:
         if detections is None:

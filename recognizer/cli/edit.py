@@ -30,8 +30,11 @@ def merge(
     options: GalleryOptions,
 ) -> None:
     """Make one person of several: all photos go to one, the other names are forgotten."""
+    from recognizer.index import forget_snapshots
+
     with required(options) as gallery:
         person = gallery.merge(names, into)
+        forget_snapshots(gallery.uid)
     show(("Name", "Photos"), [(person.name, str(person.count))])
 
 
@@ -42,8 +45,11 @@ def move(
     create: Annotated[bool, typer.Option("--create", help="The person may be a new one.")] = False,
 ) -> None:
     """Give photos to another person. Who has no photo left is forgotten."""
+    from recognizer.index import forget_snapshots
+
     with required(options) as gallery:
         person = gallery.move(photos, to, create)
+        forget_snapshots(gallery.uid)
     show(("Name", "Photos"), [(person.name, str(person.count))])
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from common.errors import BadArgument
+from common.errors import BadArgument, UnknownGallery
 from recognizer.cli.database import opened
 from recognizer.cli.failures import NO, say
 from recognizer.cli.options import DatabaseOptions, GalleryOptions, Json, ModelOptions, ReembedOptions
@@ -18,6 +18,7 @@ from recognizer.cli.tables import show, show_json
 
 if TYPE_CHECKING:
     from db import Summary, Threshold
+    from db.database import Database
     from networks import Network
     from recognizer.calibrate import Calibration
     from recognizer.settings import Settings
@@ -60,6 +61,8 @@ def delete(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; needed where nobody can answer.")] = False,
 ) -> None:
     """Forget a gallery and all of its people. Asks first; exits 1 when the answer is no."""
+    from recognizer.index import forget_snapshots
+
     with opened(options.settings()) as database:
         gallery = database.find(name)
         people, photos = gallery.count()
@@ -67,6 +70,7 @@ def delete(
             print("Nothing was deleted.")
             raise typer.Exit(NO)
         database.delete_gallery(gallery.name, partial(counted, what="deleting"))
+        forget_snapshots(gallery.uid)
     print(f"Deleted {gallery.name!r}: {_many(people, photos)}.")
 
 
@@ -132,12 +136,16 @@ def import_(
     by their names; what is there already is not added again, so that importing twice changes nothing.
     """
     from db.portable_file import GalleryFile
+    from recognizer.index import forget_snapshots
 
     settings = options.settings()
     checking = partial(counted, what="verifying")
     with opened(settings) as database, GalleryFile(file, checking) as content:
         content.verify(checking)
+        old = _uid(database, settings.gallery) if replace else None
         done = database.import_gallery(content, settings.gallery, merge, replace, partial(counted, what="importing"))
+        if old is not None:
+            forget_snapshots(old)
     known = f"; {_number(done.known, 'photo')} there already" if done.known else ""
     print(f"Imported into {settings.gallery!r}: {_many(done.people, done.photos)} added{known}.")
 
@@ -207,6 +215,13 @@ def calibrate(
         return
     _show_measured(found)
     print(f"Kept with gallery {gallery.name!r}." if not dry_run else "Nothing was stored.")
+
+
+def _uid(database: "Database", name: str) -> str | None:
+    try:
+        return database.find(name).uid
+    except UnknownGallery:
+        return None
 
 
 def _load(model: str, settings: "Settings", accept_license: bool) -> "Network":

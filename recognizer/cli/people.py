@@ -79,12 +79,15 @@ def forget(
 
     Asks first. If one of them is not in the gallery, nobody is forgotten. Exits 1 when the answer is no.
     """
+    from recognizer.index import forget_snapshots
+
     with required(options) as gallery:
         persons = {person.name: person for person in map(gallery.person, names)}
         if not yes and not _agreed(len(persons), sum(person.count for person in persons.values())):
             print("Nobody was forgotten.")
             raise typer.Exit(NO)
         forgotten = gallery.delete(list(persons))
+        forget_snapshots(gallery.uid)
     show(("Forgotten", "Photos"), [(name, str(persons[name].count)) for name in forgotten])
 
 

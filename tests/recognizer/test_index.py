@@ -278,6 +278,23 @@ class TestSnapshot:
         assert index.path.is_file()
         assert_finds(kept(), gallery, vectors(3))
 
+    def test_who_was_forgotten_since_the_last_search_is_not_in_the_file_that_is_written(self, gallery, index_of):
+        gallery.add_many({f"p{i}": faces(i) for i in range(30)})
+        index = index_of(gallery, "exact", "always")
+        index.search(vectors(1), 1)
+        gallery.delete("p7")
+        index.close()
+        assert vectors(1, seed=8)[0].tobytes() in index.path.read_bytes()
+        assert vectors(1, seed=7)[0].tobytes() not in index.path.read_bytes()
+
+    def test_a_database_that_is_gone_leaves_no_file_and_closing_succeeds(self, database, gallery, index_of):
+        gallery.add_many({f"p{i}": faces(i) for i in range(30)})
+        index = index_of(gallery, "exact", "always")
+        index.search(vectors(1), 1)
+        database.close()
+        index.close()
+        assert not index.path.exists()
+
     @pytest.mark.parametrize("damage", ["cut", "flipped", "empty", "text"])
     def test_a_damaged_file_is_made_anew(self, kept, gallery, damage, caplog):
         index = kept()
