@@ -75,5 +75,21 @@ class DatabaseError(FaceError):
     """The database cannot be reached, read or written."""
 
 
+class BadDataset(FaceError):
+    """Training data that are missing, damaged or not what they claim to be; names the file and, within it, where."""
+
+
+class WorkerLost(FaceError):
+    """A worker process was ended from outside."""
+
+
 class BadArgument(FaceError):
     """An argument of the wrong type or out of its range."""
+
+
+class BadCheckpoint(FaceError):
+    """The saved state of a training run that is damaged, of another run, or cannot be written."""
+
+
+class TrainingDiverged(FaceError):
+    """A training step whose loss or gradients are not finite; the batch that caused it was saved."""

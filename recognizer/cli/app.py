@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from common import __version__
-from recognizer.cli import database, demo, edit, enroll, failures, gallery, models, people, recognize
+from common.cli import failures
+from recognizer.cli import database, demo, edit, enroll, gallery, models, people, recognize
 from recognizer.cli.options import spread
 
 EXIT_CODES = (

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from common.cli.tables import show, show_json
 from recognizer.cli.options import DatabaseOptions, Json
-from recognizer.cli.tables import show, show_json
 
 if TYPE_CHECKING:
     from db.database import Database

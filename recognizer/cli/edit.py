@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
+from common.cli.tables import show, show_json
 from common.errors import BadArgument
 from recognizer.cli.options import GalleryOptions
 from recognizer.cli.people import required
-from recognizer.cli.tables import show, show_json
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The person.")]
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recognizer.cli.failures import say
+from common.cli.failures import say
+from common.cli.tables import show, show_json
 from recognizer.cli.options import EnrolmentOptions, Json
 from recognizer.cli.progress import bar
-from recognizer.cli.tables import show, show_json
 
 if TYPE_CHECKING:
     from recognizer import Enrolment

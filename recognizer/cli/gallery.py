@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from common.cli.failures import NO, say
+from common.cli.progress import counted
+from common.cli.tables import show, show_json
 from common.errors import BadArgument, UnknownGallery
 from recognizer.cli.database import opened
-from recognizer.cli.failures import NO, say
 from recognizer.cli.options import DatabaseOptions, GalleryOptions, Json, ModelOptions, ReembedOptions
-from recognizer.cli.progress import counted
-from recognizer.cli.tables import show, show_json
 
 if TYPE_CHECKING:
     from db import Summary, Threshold

@@ -4,10 +4,10 @@ from typing import Annotated
 
 import typer
 
+from common.cli.failures import ERROR, NO, in_words, say
+from common.cli.tables import show, show_json
 from common.errors import BadArgument, FaceError
-from recognizer.cli.failures import ERROR, NO, in_words, say
 from recognizer.cli.options import AcceptLicense, Json
-from recognizer.cli.tables import show, show_json
 
 
 def list_models(as_json: Json = False) -> None:

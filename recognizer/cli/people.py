@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from common.cli.failures import NO, say
+from common.cli.tables import show, show_json
 from common.errors import BadArgument, UnknownGallery, UnknownPerson
 from recognizer.cli.database import opened as database_of
-from recognizer.cli.failures import NO, say
 from recognizer.cli.options import GalleryOptions, Json
-from recognizer.cli.tables import show, show_json
 
 if TYPE_CHECKING:
     from db import Person

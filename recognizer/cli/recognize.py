@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from common.cli.failures import ERROR, NO, say
+from common.cli.tables import show, show_json
 from common.errors import BadPicture
-from recognizer.cli.failures import ERROR, NO, say
 from recognizer.cli.options import Json, RecognizerOptions
 from recognizer.cli.progress import bar
-from recognizer.cli.tables import show, show_json
 
 if TYPE_CHECKING:
     from recognizer import Recognition, Recognizer

@@ -74,5 +74,5 @@ def _discard_output() -> None:
 def _unexpected(error: Exception) -> None:
     if _tracebacks:
         traceback.print_exception(error)
-    hint = "" if _tracebacks else " `recognizer --debug ...` shows where."
+    hint = "" if _tracebacks else " With --debug before the command, it is shown where."
     say("error", f"unexpected {type(error).__name__}.{hint}")

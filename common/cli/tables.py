@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from recognizer.cli.failures import printable
+from common.cli.failures import printable
 
 UNLIMITED = 100_000  # columns: what is piped is never cut
 
