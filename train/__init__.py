@@ -1,0 +1,1 @@
+"""Datasets in, trained model bundle out."""

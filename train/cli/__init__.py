@@ -1,0 +1,1 @@
+"""The command lines of ``train/*.py``; each script there only calls its namesake here."""
