@@ -1,0 +1,53 @@
+"""Embeddings of many aligned pictures, a batch at a time."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from common.cli.progress import counted
+from common.errors import BadArgument
+from networks.card import FLIPS, ModelCard
+from networks.network import Network
+
+
+def embed(
+    network: Network | Callable[[np.ndarray], np.ndarray],
+    pictures: np.ndarray,
+    *,
+    batch: int = 64,
+    flip: str | None = None,
+    progress: bool = False,
+) -> np.ndarray:
+    """Embeddings float32 ``[n, d]``, L2-normalised, of aligned faces uint8 ``[n, h, w, 3]`` BGR.
+
+    Args:
+        network: what ``networks.load`` returns, or a function from such faces to embeddings ``[n, d]``.
+        batch: faces passed on at a time.
+        flip: for a function: "none" (also None), "sum_raw" (f(x) + f(mirrored x)) or "sum_normalised" (the sum of
+            both after normalising each). A network's card says it: there it may be left out only.
+        progress: whether to show a bar on a terminal.
+
+    Raises:
+        BadArgument: no such flip or batch, or no pictures. BadPicture: not such faces, or not of the network's size.
+    """
+    if type(batch) is not int or batch < 1:
+        raise BadArgument(f"batch must be a positive whole number, not {batch!r}.")
+    if not len(pictures):
+        raise BadArgument("There are no pictures to embed.")
+    runner = _runner(network, pictures, flip)
+    starts = range(0, len(pictures), batch)
+    steps = counted(starts, len(starts), "embedding") if progress else starts
+    return np.concatenate([runner.embed(pictures[start : start + batch]) for start in steps])
+
+
+def _runner(network, pictures: np.ndarray, flip: str | None) -> Network:
+    if isinstance(network, Network):
+        if flip not in (None, network.card.flip):
+            raise BadArgument(
+                f"The card of {network.name} says flip: {network.card.flip}; flip={flip!r} contradicts it."
+            )
+        return network
+    if flip not in (None, *FLIPS):
+        raise BadArgument(f"Unknown flip {flip!r}. Expected one of: {', '.join(FLIPS)}.")
+    card = ModelCard("the function", input_size=tuple(pictures.shape[1:3]), flip=flip or "none")
+    return Network(lambda faces: [np.asarray(network(faces))], card, "")

@@ -1,0 +1,1 @@
+"""Protocols: each turns embeddings and what is known of them into the numbers that the field compares."""
