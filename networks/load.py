@@ -19,6 +19,8 @@ from networks.network import Network
 DEVICES = ("auto", "cpu", "gpu")
 GRAPHS = (".onnx", ".tflite", ".xml", ".keras")
 BUNDLE_CARD = "model.yaml"
+SAVED_MODEL = "saved_model.pb"
+PREFERRED = (".xml", ".onnx", "SavedModel", ".tflite")  # on the CPU
 _loaded: dict[tuple, Network] = {}
 _lock = threading.Lock()
 
@@ -64,7 +66,7 @@ def _find(model: str | Path, card, accept_license: bool) -> tuple[list[Path], Mo
     path = _path(model)
     if (path / BUNDLE_CARD).is_file():
         return _bundle(path)
-    if path.suffix in GRAPHS or (path / "saved_model.pb").is_file():
+    if path.suffix in GRAPHS or (path / SAVED_MODEL).is_file():
         return _bare_file(path, card)
     if str(model) in zoo.names():
         entry = zoo.entry(str(model))
@@ -99,7 +101,7 @@ def _bundle(folder: Path) -> tuple[list[Path], ModelCard, str]:
     paths = []
     for name, expected in content["files"].items():
         path = folder / str(name)
-        if path.resolve().parent != folder.resolve() or not path.is_file():
+        if not _belongs(path, folder, content["files"]) or not path.is_file():
             raise BadModel(f"{where} lists {name!r}, which is not a file in that folder.")
         found = sha256(path)
         if found != expected:
@@ -108,7 +110,28 @@ def _bundle(folder: Path) -> tuple[list[Path], ModelCard, str]:
     for path in paths:
         if path.suffix == ".xml" and path.with_suffix(".bin") not in paths:
             raise BadModel(f"{where} must list {path.stem}.bin, the weights of {path.name}, too.")
-    return paths, card, _digest(card, paths)
+    return _models(folder, paths, where), card, _digest(card, paths)
+
+
+def _belongs(path: Path, folder: Path, listed: dict) -> bool:
+    """Whether a file lies in the bundle's folder itself, or in that of a SavedModel of the bundle; links do not."""
+    inside = path.resolve()
+    if not inside.is_relative_to(folder.resolve()):
+        return False
+    parts = inside.relative_to(folder.resolve()).parts
+    return len(parts) == 1 or (len(parts) > 1 and f"{parts[0]}/{SAVED_MODEL}" in listed)
+
+
+def _models(folder: Path, paths: list[Path], where: str) -> list[Path]:
+    """The files of a bundle that can be loaded: a SavedModel's folder in place of its files."""
+    models = [path for path in paths if path.parent == folder]
+    for path in paths:
+        if path.parent != folder and path.name == SAVED_MODEL:
+            models.append(path.parent)
+            for file in path.parent.rglob("*"):
+                if file.is_file() and file not in paths:
+                    raise BadModel(f"{where} must list {file.relative_to(folder)}, a part of the SavedModel, too.")
+    return models
 
 
 def _bare_file(path: Path, card) -> tuple[list[Path], ModelCard, str]:
@@ -131,12 +154,21 @@ def _bare_file(path: Path, card) -> tuple[list[Path], ModelCard, str]:
 
 def _choose(files: list[Path], device: str, name: str) -> Path:
     keras = [path for path in files if path.suffix == ".keras"]
-    graphs = [path for path in files if path.suffix in (".onnx", ".tflite", ".xml") or path.is_dir()]
+    graphs = sorted((path for path in files if _kind(path) in PREFERRED), key=_rank)
     candidates = {"cpu": graphs or keras, "gpu": keras, "auto": graphs or keras}[device]
     if not candidates:
         needed = "a .keras file" if device == "gpu" else "an .onnx, .tflite, .xml, SavedModel or .keras file"
         raise BadModel(f"{name} has no file for device={device!r}: that needs {needed}.")
     return candidates[0]
+
+
+def _rank(path: Path) -> tuple[bool, int]:
+    """Where a graph stands among those of a bundle: 8 bits last."""
+    return path.stem.endswith("_int8"), PREFERRED.index(_kind(path))
+
+
+def _kind(path: Path) -> str:
+    return "SavedModel" if path.is_dir() else path.suffix
 
 
 def _build(path: Path, card: ModelCard, digest: str, threads: int | None, precision: str) -> Network:
