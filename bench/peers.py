@@ -33,6 +33,8 @@ PACKAGES: dict[str, list[list[str]]] = {
     "faiss": [["faiss-cpu==1.15.1"]],
     "hnswlib": [["hnswlib==0.8.0"]],
     "numpy": [["numpy"]],
+    "pytorch-r50": [["torch==2.13.0", "numpy"]],
+    "pytorch-dataloader": [["torch==2.13.0", "numpy", "opencv-python-headless"]],
 }
 
 

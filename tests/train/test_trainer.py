@@ -1,0 +1,210 @@
+"""Runs in this process, their steps executed one by one instead of compiled, which is quicker for a few of them."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+import networks
+from common.errors import BadArgument, BadCheckpoint, BadConfig, TrainingDiverged
+from tests.train.conftest import write_dataset
+
+tf = pytest.importorskip("tensorflow", reason="training needs it: pip install '.[train]'")
+keras = pytest.importorskip("keras")
+checkpoints, config, distribution, trainer = (
+    pytest.importorskip(f"train.{name}") for name in ("checkpoints", "config", "distribution", "trainer")
+)
+CPU = distribution.Devices(tf.distribute.get_strategy(), 1, 0, 1, "CPU")
+
+
+@pytest.fixture(autouse=True)
+def step_by_step():
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture
+def run(settings, config_file, tmp_path):
+    """A function that runs the settings with changes, and returns the trainer and the result."""
+
+    def run(*changes, output="run", resume=False):
+        made = trainer.Trainer(config.load(config_file(), changes), CPU, tmp_path / output, resume)
+        return made, made.run()
+
+    return run
+
+
+def table(path):
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def losses(folder):
+    return [float(row["loss"]) for row in table(folder / "log.csv")]
+
+
+def test_a_run_learns_and_ends_in_a_bundle_that_embeds_as_the_network_does(run, tmp_path, strangers):
+    made, result = run(f"verification={{sets: [{strangers}], every: 4, far: 0.1}}", "training.duration=30")
+    assert losses(tmp_path / "run")[-1] < losses(tmp_path / "run")[0] / 2
+    network = networks.load(result.bundle)
+    pictures = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), np.uint8)
+    expected = made.measuring._network.embed(pictures)
+    expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+    np.testing.assert_allclose(network.embed(pictures), expected, atol=1e-5)
+    assert network.card.threshold.far == 0.1 and "test, 160 impostor pairs" in network.card.threshold.measured_on
+
+
+def test_the_bundle_holds_the_configuration_and_what_was_measured(run, strangers):
+    _, result = run(f"verification={{sets: [{strangers}], every: 4}}", "head.margin=0.1")
+    from common import config as files
+
+    training = files.load(result.bundle / "model.yaml")["training"]
+    assert training["config"]["head"]["margin"] == 0.1 and training["config"]["seed"] == 0
+    assert training["classes"] == 5 and training["images"] == 60
+    assert 0 <= training["verification"]["test"]["auc"] <= 1
+
+
+def test_the_table_has_a_row_for_each_stretch(run, tmp_path):
+    run("log.every=2", "schedule={name: cosine, learning_rate: 0.02}")
+    rows = table(tmp_path / "run" / "log.csv")
+    assert [row["step"] for row in rows] == ["2", "4", "6", "8"]
+    assert [float(row["epoch"]) for row in rows] == pytest.approx([16 / 60, 32 / 60, 48 / 60, 64 / 60])
+    assert float(rows[0]["learning_rate"]) > float(rows[-1]["learning_rate"]) > 0
+    assert all(float(row["images_per_second"]) > 0 for row in rows)
+
+
+def test_the_best_weights_by_verification_are_handed_on(run, tmp_path, strangers):
+    """A rate that destroys the network after step 4 makes what was measured then the best."""
+    schedule = "schedule={name: piecewise, boundaries: [6], values: [0.01, 30.0]}"
+    made, result = run(f"verification={{sets: [{strangers}], every: 4}}", "training.duration=12", schedule)
+    verified = {row["step"]: float(row["auc"]) for row in table(tmp_path / "run" / "verification.csv")}
+    best = max(verified, key=verified.get)
+    assert made.measuring.best["step"] == int(best) == checkpoints.read(tmp_path / "run/checkpoints/best.npz").step
+    assert int(best) < 12
+
+
+def test_a_set_that_is_not_there_is_told_and_left_out(run, capsys):
+    _, result = run("verification={sets: [lfw], folder: nowhere}")
+    assert result.bundle and "lfw is not measured: there is no nowhere/lfw.bin" in capsys.readouterr().err
+
+
+def test_a_step_that_is_not_finite_stops_the_run_and_keeps_its_batch(run, tmp_path):
+    with pytest.raises(TrainingDiverged, match="learning rate") as caught:
+        run("schedule={name: piecewise, boundaries: [3], values: [0.01, 1e30]}", "training.duration=40", "log.every=5")
+    folder = next((tmp_path / "run").glob("diverged-*"))
+    step = json.loads((folder / "step.json").read_text())["step"]
+    assert 3 < step < 15 and str(folder) in str(caught.value)
+    with np.load(folder / "batch.npz") as batch:
+        made = trainer.Trainer(caught_config(tmp_path), CPU, tmp_path / "other")
+        pictures, labels = made.pipeline.at(step * 8, 8)
+        np.testing.assert_array_equal(batch["pictures"], pictures)
+        np.testing.assert_array_equal(batch["labels"], labels)
+    assert (folder / "batch.png").stat().st_size > 0
+    assert not (tmp_path / "run" / "bundle").exists()
+    newest = checkpoints.Checkpoints(tmp_path / "run" / "checkpoints").newest()
+    assert newest is None or all(np.isfinite(array).all() for array in newest.arrays.values())
+
+
+def caught_config(tmp_path):
+    return config.load(tmp_path / "config.yaml")
+
+
+def test_a_second_run_into_the_same_folder_is_refused(run):
+    run()
+    with pytest.raises(BadArgument, match="--resume"):
+        run()
+
+
+def test_resuming_nothing_is_refused(run):
+    with pytest.raises(BadCheckpoint, match="no run"):
+        run(resume=True)
+
+
+def test_a_finished_run_goes_on_when_it_is_made_longer(run, tmp_path):
+    run("training.duration=8")
+    run("training.duration=12", resume=True)
+    run("training.duration=12", output="straight")
+    assert losses(tmp_path / "run") == losses(tmp_path / "straight")
+
+
+@pytest.mark.parametrize("change", ["head.margin=0.3", "seed=1", "data.batch=4", "optimizer.momentum=0.8"])
+def test_resuming_with_what_decides_the_numbers_changed_is_refused_and_named(run, change):
+    run("training.duration=4")
+    with pytest.raises(BadCheckpoint, match=change.split("=")[0]):
+        run("training.duration=8", change, resume=True)
+
+
+def test_resuming_with_other_pictures_is_refused(run, tmp_path):
+    other = write_dataset(tmp_path / "other", seed=9)
+    run("training.duration=4")
+    with pytest.raises(BadCheckpoint, match="other pictures"):
+        run("training.duration=8", f"data.train={other}", resume=True)
+
+
+def test_a_damaged_last_checkpoint_costs_one_interval_and_no_number(run, tmp_path):
+    run("training.duration=8")
+    (tmp_path / "run/checkpoints/step-000000008.npz").write_bytes(b"half a file")
+    run("training.duration=12", resume=True)
+    run("training.duration=12", output="straight")
+    assert losses(tmp_path / "run") == losses(tmp_path / "straight")
+
+
+def test_a_disk_that_is_full_costs_a_checkpoint_and_not_the_run(run, tmp_path, monkeypatch, caplog):
+    write = checkpoints.write
+    full = []
+
+    def write_or_fail(path, arrays, meta):
+        if meta["step"] == 4:
+            full.append(path)
+            raise BadCheckpoint(f"{path} could not be written (No space left on device).")
+        write(path, arrays, meta)
+
+    run("training.duration=2", "checkpoints.every=2")
+    monkeypatch.setattr(checkpoints, "write", write_or_fail)
+    _, result = run("training.duration=8", "checkpoints.every=2", resume=True)
+    assert full and result.bundle and "No space left" in caplog.text
+    names = [path.name for path in (tmp_path / "run/checkpoints").glob("step-*")]
+    assert "step-000000008.npz" in names and "step-000000004.npz" not in names
+
+
+def test_parts_of_a_batch_added_up_give_the_step_of_the_whole_batch(run, tmp_path):
+    """On a network without batch normalisation, whose statistics are those of a part."""
+    plain = "backbone.options={norm: false}"
+    run(plain, "training.duration=3", output="whole")
+    run(plain, "training.duration=3", "training.accumulate=4", output="parts")
+    np.testing.assert_allclose(losses(tmp_path / "parts"), losses(tmp_path / "whole"), rtol=1e-4)
+
+
+@pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
+def test_half_precision_learns_and_keeps_its_weights_in_float32(run, tmp_path, precision):
+    made, _ = run(f"training.precision={precision}", "training.duration=16")
+    assert losses(tmp_path / "run")[-1] < losses(tmp_path / "run")[0]
+    assert {str(variable.dtype) for variable in made.learner.model.trainable_variables} == {"float32"}
+    assert {layer.compute_dtype for layer in made.learner.model.layers if "conv" in layer.name} == {precision[6:]}
+
+
+def test_a_batch_that_the_replicas_cannot_share_is_refused(settings, config_file, tmp_path):
+    three = distribution.Devices(tf.distribute.get_strategy(), 1, 0, 3, "three")
+    with pytest.raises(BadConfig, match="data.batch .8. must be a multiple of 3"):
+        trainer.Trainer(config.load(config_file()), three, tmp_path / "run")
+
+
+def test_the_average_of_the_weights_is_what_is_handed_on(run):
+    made, _ = run("training.ema=0.5", "training.duration=3", "schedule.learning_rate=0.1")
+    current = made.learner.model.trainable_variables[0].value.numpy()
+    averaged = made.learner.weights()[0]
+    assert np.abs(current - averaged).max() > 1e-4
+    np.testing.assert_array_equal(made.measuring._network.model.variables[0].value.numpy(), averaged)
+
+
+def test_training_goes_on_from_a_bundle_with_another_number_of_classes(run, tmp_path):
+    _, first = run("training.duration=8")
+    seven = write_dataset(tmp_path / "seven", classes=7)
+    new = (f"data.train={seven}", f"backbone.weights={first.bundle}", "schedule.learning_rate=0.0")
+    made, second = run(*new, "training.duration=1", output="second")
+    assert made.dataset.classes == made.learner.head.classes == 7
+    networks_of = [keras.models.load_model(result.bundle / "model.keras") for result in (first, second)]
+    for before, after in zip(*(network.trainable_variables for network in networks_of), strict=True):
+        np.testing.assert_array_equal(after.value.numpy(), before.value.numpy())
