@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from train.loss_scale import assign
+from train.heads.replicas import assign
 
 
 class Average:

@@ -3,6 +3,8 @@
 import keras
 import tensorflow as tf
 
+from train.heads.replicas import assign
+
 LARGEST, SMALLEST = 2.0**24, 2.0**-6
 
 
@@ -38,8 +40,3 @@ class LossScale:
         grown = tf.where(raise_it, tf.minimum(scale * 2, LARGEST), scale)
         assign(self.scale, tf.where(finite, grown, tf.maximum(scale / 2, SMALLEST)))
         assign(self._good, tf.where(finite & ~raise_it, good + 1, 0))
-
-
-def assign(variable: keras.Variable, value: tf.Tensor) -> None:
-    """Give this replica's copy a value that is the same in all replicas, without asking the others."""
-    tf.raw_ops.AssignVariableOp(resource=variable.value.handle, value=value)

@@ -6,6 +6,8 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from common.errors import FaceError
+
 
 @contextmanager
 def quiet() -> Iterator[None]:
@@ -17,6 +19,8 @@ def quiet() -> Iterator[None]:
         os.dup2(held.fileno(), 2)
         try:
             yield
+        except FaceError:
+            raise  # it says all that is to be said
         except BaseException:
             held.seek(0)
             os.write(kept, held.read())

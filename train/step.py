@@ -12,6 +12,7 @@ import keras
 import tensorflow as tf
 
 from train.heads.partial_fc import PartialFC
+from train.heads.replicas import gather
 from train.loss_scale import LossScale
 from train.synchronized import summed
 
@@ -99,7 +100,7 @@ class Step:
         values = [variable.value for variable in self._head.class_variables]
         if self._sampler is None:
             return None, labels, [tf.convert_to_tensor(value) for value in values]
-        rows = self._sampler.sample(gathered(labels), step)
+        rows = self._sampler.sample(gather(labels), step)
         return rows, self._sampler.remap(rows, labels), [tf.gather(value, rows) for value in values]
 
     def _gradients(self, pictures: tf.Tensor, labels: tf.Tensor, class_weights: list) -> tuple:
@@ -140,14 +141,6 @@ class Step:
         self._optimizer.apply(gradients, self.trainable, learning_rate, rows=all_rows, decay=self._decay)
         if self._average:
             self._average.update()
-
-
-def gathered(values: tf.Tensor) -> tf.Tensor:
-    """The values of all replicas, in their order, in each of them."""
-    context = tf.distribute.get_replica_context()
-    if context.num_replicas_in_sync == 1:
-        return values
-    return context.all_gather(tf.identity(values), axis=0)  # an argument has no device that it could be sent from
 
 
 def _right(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:

@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from train.loss_scale import assign
+from train.heads.replicas import assign
 
 
 class SynchronizedBatchNormalization(keras.layers.BatchNormalization):

@@ -95,16 +95,12 @@ class Trainer:
             self.step += 1
             bar.advance(self.step)
             at_border = self.step % every == 0 or self.step == self.total
+            saves = self._due(self.config.checkpoints.every) or self.step == self.total
             stop = stopping if self.devices.workers == 1 else at_border and self.devices.any(bool(stopping))
-            if (
-                at_border
-                or stop
-                or self._due(self.config.checkpoints.every)
-                or self._due(self.config.verification.every)
-            ):
-                self._report(window, bar)
+            if at_border or saves or stop or self._verifies():
+                self._report(window, bar)  # before anything is saved: it looks whether all was finite
             self._measure()
-            if self._due(self.config.checkpoints.every) or stop or self.step == self.total:
+            if saves or stop:
                 self.save()
             if not window:
                 window.restart_clock()
@@ -114,8 +110,12 @@ class Trainer:
     def _measure(self) -> None:
         if self._due(self.config.log.pictures):
             self.measuring.look(self.step)
-        if self._due(self.config.verification.every) or self.step == self.total:
+        if self._verifies():
             self.measuring.verify(self.step)
+
+    def _verifies(self) -> bool:
+        due = self._due(self.config.verification.every) or self.step == self.total
+        return due and bool(self.config.verification.sets)
 
     def _report(self, window: Window, bar: Bar) -> None:
         """Show and log what was done since the last report; look whether all of it was finite."""

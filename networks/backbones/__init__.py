@@ -41,7 +41,6 @@ def get(
     input_size: tuple[int, int] = (112, 112),
     width: float = 1.0,
     dropout: float | None = None,
-    synchronized: bool = False,
     **options,
 ):
     """A backbone with fresh weights, a ``keras.Model`` called ``name``.
@@ -52,7 +51,6 @@ def get(
         input_size: (height, width) in pixels; both multiples of 16, but for the ViT, which takes any from 9 up.
         width: factor on all numbers of channels, which become multiples of 8 and at least 8.
         dropout: rate of units dropped before the embedding (in the ViT: throughout); None: as in the network's source.
-        synchronized: normalise by the statistics of the whole batch over all replicas.
         options: what this backbone alone has (see docs/networks.md).
 
     Raises:
@@ -62,7 +60,7 @@ def get(
     """
     builder = _builder(name)
     _check_options(name, builder, options)
-    return builder(Settings(embedding_size, input_size, width, dropout, synchronized), **options)
+    return builder(Settings(embedding_size, input_size, width, dropout), **options)
 
 
 def options_of(name: str) -> dict:

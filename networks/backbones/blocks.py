@@ -22,17 +22,14 @@ class Normalisation:
     Args:
         momentum: share of the old moving statistics that is kept at each step (PyTorch counts the share of the new).
         epsilon: added to the variance.
-        settings: of the backbone.
     """
 
-    def __init__(self, momentum: float, epsilon: float, settings: Settings):
-        self.momentum, self.epsilon, self.synchronized = momentum, epsilon, settings.synchronized
+    def __init__(self, momentum: float, epsilon: float):
+        self.momentum, self.epsilon = momentum, epsilon
 
     def __call__(self, x: keras.KerasTensor, name: str, **options) -> keras.KerasTensor:
         """Normalise; ``options`` are Keras' (``scale=False``, ``dtype``)."""
-        return layers.BatchNormalization(
-            momentum=self.momentum, epsilon=self.epsilon, synchronized=self.synchronized, name=name, **options
-        )(x)
+        return layers.BatchNormalization(momentum=self.momentum, epsilon=self.epsilon, name=name, **options)(x)
 
 
 def convolution(

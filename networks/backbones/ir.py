@@ -29,7 +29,7 @@ DEPTHS = (64, 128, 256, 512)
 
 def _ir(name: str, units: tuple[int, ...], se: bool, settings: Settings) -> keras.Model:
     settings.require_multiple_of(16, name)
-    normalise = Normalisation(MOMENTUM, EPSILON, settings)
+    normalise = Normalisation(MOMENTUM, EPSILON)
     faces = keras.Input((*settings.input_size, 3), name="faces")
     x = convolution(faces, settings.channels(64), 3, 1, "stem_conv", initializer=torch_default())
     x = prelu(normalise(x, "stem_norm"), "stem_activation")

@@ -32,7 +32,7 @@ DEPTHS = (64, 128, 256, 512)
 def _iresnet(name: str, units: tuple[int, ...], settings: Settings, *, se: bool = False) -> keras.Model:
     choice(se, (False, True), "se", name)
     settings.require_multiple_of(16, name)
-    normalise = Normalisation(MOMENTUM, EPSILON, settings)
+    normalise = Normalisation(MOMENTUM, EPSILON)
     faces = keras.Input((*settings.input_size, 3), name="faces")
     x = convolution(faces, settings.channels(64), 3, 1, "stem_conv", initializer=_initializer())
     x = prelu(normalise(x, "stem_norm"), "stem_activation")

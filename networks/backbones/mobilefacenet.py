@@ -25,7 +25,7 @@ def mobilefacenet(settings: Settings, *, scale: int = 1, blocks: tuple[int, ...]
     choice(scale, (1, 2, 4), "scale", NAME)
     blocks = choice(tuple(blocks) if isinstance(blocks, list) else blocks, (STANDARD, LARGE), "blocks", NAME)
     settings.require_multiple_of(16, NAME)
-    normalise = Normalisation(MOMENTUM, EPSILON, settings)
+    normalise = Normalisation(MOMENTUM, EPSILON)
     narrow, broad = settings.channels(64 * scale), settings.channels(128 * scale)
     faces = keras.Input((*settings.input_size, 3), name="faces")
     x = _activated(faces, narrow, 3, 2, "stem", normalise)

@@ -23,7 +23,7 @@ STAGES = ((64, 2, 4), (128, 4, 6), (128, 4, 2))  # channels, widening of the str
 def mobilefacenet_public(settings: Settings) -> keras.Model:
     """The public file's network, its batch normalisations unfolded."""
     settings.require_multiple_of(16, NAME)
-    normalise = Normalisation(MOMENTUM, EPSILON, settings)
+    normalise = Normalisation(MOMENTUM, EPSILON)
     faces = keras.Input((*settings.input_size, 3), name="faces")
     x = _activated(faces, settings.channels(64), 3, 2, "stem", normalise)
     x = _depthwise(x, 1, "stage1_depthwise", normalise)

@@ -21,7 +21,7 @@ DEPTHS = (256, 512, 1024, 2048)
 
 def _resnet_v2(name: str, units: tuple[int, ...], settings: Settings) -> keras.Model:
     settings.require_multiple_of(16, name)
-    normalise = Normalisation(MOMENTUM, EPSILON, settings)
+    normalise = Normalisation(MOMENTUM, EPSILON)
     faces = keras.Input((*settings.input_size, 3), name="faces")
     x = convolution(faces, settings.channels(64), 7, 2, "stem_conv", initializer=INITIALIZER, bias=True)
     x = layers.MaxPooling2D(3, 2, padding="same", name="stem_pool")(x)

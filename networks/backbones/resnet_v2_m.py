@@ -36,7 +36,7 @@ def _resnet_v2_m(
 ) -> keras.Model:
     choice(activation, tuple(ACTIVATIONS), "activation", name)
     settings.require_multiple_of(16, name)
-    normalise, activate = Normalisation(MOMENTUM, EPSILON, settings), ACTIVATIONS[activation]
+    normalise, activate = Normalisation(MOMENTUM, EPSILON), ACTIVATIONS[activation]
     unit = bottleneck_unit if bottleneck else basic_unit
     faces = keras.Input((*settings.input_size, 3), name="faces")
     x = convolution(faces, settings.channels(64), 3, 1, "stem_conv", initializer=INITIALIZER, bias=True)

@@ -22,7 +22,6 @@ class Settings:
     input_size: tuple[int, int] = (112, 112)
     width: float = 1.0
     dropout: float | None = None
-    synchronized: bool = False
 
     def __post_init__(self):
         if type(self.embedding_size) is not int or self.embedding_size < 1:
@@ -32,8 +31,6 @@ class Settings:
             raise BadArgument(f"width must be a number above 0, not {self.width!r}.")
         if self.dropout is not None and not (_is_number(self.dropout) and 0 <= self.dropout < 1):
             raise BadArgument(f"dropout must be a rate of units dropped, from 0 to below 1, not {self.dropout!r}.")
-        if type(self.synchronized) is not bool:
-            raise BadArgument(f"synchronized must be true or false, not {self.synchronized!r}.")
 
     def channels(self, count: int) -> int:
         """``count`` times the width, as a multiple of 8 and at least 8."""

@@ -43,7 +43,7 @@ def _vit(name: str, size: int, depth: int, settings: Settings, *, drop_path: flo
         x = block(x, f"block{number}", drop, path)
     x = layers.LayerNormalization(epsilon=LAYER_EPSILON, dtype="float32", name="final_norm")(x)
     x = layers.Flatten(dtype="float32", name="embedding_flatten")(x)
-    normalise = Normalisation(MOMENTUM, EPSILON, settings)
+    normalise = Normalisation(MOMENTUM, EPSILON)
     x = _linear(x, size, "embedding_reduce", use_bias=False, dtype="float32")
     x = normalise(x, "embedding_reduce_norm", dtype="float32")
     x = _linear(x, settings.embedding_size, "embedding_dense", use_bias=False, dtype="float32")

@@ -1,4 +1,4 @@
-"""Whole runs in processes of their own: killed and resumed, on two devices, by two workers; the numbers stay the same."""
+"""Whole runs in processes of their own: killed and resumed, on two devices, by two workers, to the same numbers."""
 
 import csv
 import json
@@ -141,7 +141,7 @@ def test_two_workers_give_the_losses_of_one(start, straight):
 
 
 def test_the_last_line_is_the_bundle_and_nothing_else_is_printed_to_standard_output(start):
-    process = start("printed", "--set", "training.duration=2")
+    process = start("printed", "--set", "training.duration=8")
     output, errors = process.communicate(timeout=120)
     assert output == f"{start.folder / 'printed' / 'bundle'}\n"
     assert "cuInit" not in errors and "oneDNN" not in errors

@@ -75,14 +75,28 @@ def test_the_table_has_a_row_for_each_stretch(run, tmp_path):
     assert all(float(row["images_per_second"]) > 0 for row in rows)
 
 
-def test_the_best_weights_by_verification_are_handed_on(run, tmp_path, strangers):
-    """A rate that destroys the network after step 4 makes what was measured then the best."""
-    schedule = "schedule={name: piecewise, boundaries: [6], values: [0.01, 30.0]}"
-    made, result = run(f"verification={{sets: [{strangers}], every: 4}}", "training.duration=12", schedule)
-    verified = {row["step"]: float(row["auc"]) for row in table(tmp_path / "run" / "verification.csv")}
-    best = max(verified, key=verified.get)
-    assert made.measuring.best["step"] == int(best) == checkpoints.read(tmp_path / "run/checkpoints/best.npz").step
-    assert int(best) < 12
+def test_the_best_weights_by_verification_are_handed_on(run, tmp_path, strangers, monkeypatch):
+    """Of two that are as good, those that learned longer."""
+    scores = iter([0.1, 0.9, 0.9, 0.5])  # before the first step, and after 4, 8 and 12
+    monkeypatch.setattr("train.verification.score", lambda rates: next(scores))
+    made, result = run(f"verification={{sets: [{strangers}], every: 4}}", "training.duration=12")
+    best = checkpoints.read(tmp_path / "run/checkpoints/best.npz")
+    assert best.step == made.measuring.best["step"] == 8
+    handed_on = keras.models.load_model(result.bundle / "model.keras").get_weights()
+    last = made.learner.weights()
+    for array, expected in zip(handed_on, best.arrays.values(), strict=True):
+        np.testing.assert_array_equal(array, expected)
+    assert any(not np.array_equal(array, other) for array, other in zip(handed_on, last))
+
+
+def test_the_last_weights_are_handed_on_where_that_is_asked_for(run, strangers, monkeypatch):
+    scores = iter([0.9, 0.1, 0.1])
+    monkeypatch.setattr("train.verification.score", lambda rates: next(scores))
+    made, result = run(f"verification={{sets: [{strangers}], every: 4}}", "bundle.weights=last")
+    for array, expected in zip(
+        keras.models.load_model(result.bundle / "model.keras").get_weights(), made.learner.weights(), strict=True
+    ):
+        np.testing.assert_array_equal(array, expected)
 
 
 def test_a_set_that_is_not_there_is_told_and_left_out(run, capsys):
@@ -208,3 +222,11 @@ def test_training_goes_on_from_a_bundle_with_another_number_of_classes(run, tmp_
     networks_of = [keras.models.load_model(result.bundle / "model.keras") for result in (first, second)]
     for before, after in zip(*(network.trainable_variables for network in networks_of), strict=True):
         np.testing.assert_array_equal(after.value.numpy(), before.value.numpy())
+
+
+@pytest.mark.parametrize("reduce", ["sum", "mean"])
+def test_the_slices_of_multiface_are_reduced_as_its_head_says(run, tmp_path, reduce):
+    head = f"head={{name: multiface, head: norm_softmax, slices: 4, scale: 1.0, initial_std: 0.0, reduce: {reduce}}}"
+    run(head, "training.duration=1")
+    expected = np.log(5) * (4 if reduce == "sum" else 1)  # class weights of zero: all five classes are equally near
+    assert losses(tmp_path / "run") == pytest.approx([expected], rel=1e-5)

@@ -15,7 +15,11 @@ def state(layer: keras.layers.Layer, name: str, value: float, dtype: str = "floa
 def gather(values: Any) -> Any:
     """``[n]`` of every replica as one ``[N]`` in each of them: the whole batch."""
     context = _replica_context()
-    return context.all_gather(values, axis=0) if context else values
+    if context is None:
+        return values
+    import tensorflow as tf
+
+    return context.all_gather(tf.identity(values), axis=0)  # an argument has no device that it could be sent from
 
 
 def assign(variable: keras.Variable, value: Any) -> None:

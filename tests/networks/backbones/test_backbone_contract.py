@@ -58,7 +58,7 @@ def model(request):
     """As after training: normalisations that do something."""
     keras.utils.set_random_seed(7)
     random = np.random.default_rng(5)
-    network = tiny(request.param, dropout=DROPOUT, synchronized=True)
+    network = tiny(request.param, dropout=DROPOUT)
     for layer in norms(network):
         layer.set_weights([w + random.uniform(0, 0.2, w.shape) for w in layer.get_weights()])
     for layer in network.layers:
@@ -110,10 +110,6 @@ def test_embeddings_are_float32_and_finite_under_a_mixed_policy(name, policy):
     assert all(variable.dtype == "float32" for variable in network.variables if "seed" not in variable.path)
 
 
-def test_every_normalisation_is_synchronised_where_asked(model):
-    assert norms(model) and all(layer.synchronized for layer in norms(model))
-
-
 def test_dropout_is_the_rate_of_units_dropped(model):
     assert {layer.rate for layer in model.layers if layer.name.endswith("dropout")} == {DROPOUT}
 
@@ -137,7 +133,6 @@ def test_width_multiplies_channels_and_keeps_at_least_eight():
     model = get("iresnet18", width=0.25)
     filters = [model.get_layer(f"stage{stage}_unit1_conv1").filters for stage in (1, 2, 3, 4)]
     assert filters == [16, 32, 64, 128]
-    assert not any(layer.synchronized for layer in norms(model))
 
 
 @pytest.mark.parametrize("name", [name for name in BACKBONES if not name.startswith("vit")])
@@ -157,7 +152,6 @@ def test_a_size_that_does_not_divide_is_refused(name):
         ({"width": float("nan")}, "width"),
         ({"dropout": 1.0}, "dropout"),
         ({"dropout": "0.5"}, "dropout"),
-        ({"synchronized": "yes"}, "synchronized"),
         ({"se": 1}, "se is 1. Expected one of: False, True"),
         ({"activation": "prelu"}, "iresnet18 has no option 'activation'. Expected one of: se"),
     ],
