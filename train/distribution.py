@@ -77,12 +77,12 @@ def find(gpus: str | None = None, virtual_cpus: int = 1) -> Devices:
     Raises:
         BadArgument: a GPU that is not there, or a ``TF_CONFIG`` that cannot be read.
     """
-    if os.environ.get("TF_CONFIG"):
-        return _several_workers()
     chosen = _chosen(gpus)
     tf.config.set_visible_devices(chosen, "GPU")
     for gpu in chosen:
         tf.config.experimental.set_memory_growth(gpu, True)
+    if os.environ.get("TF_CONFIG"):
+        return _several_workers()
     if chosen:
         return _mirrored([f"GPU:{i}" for i in range(len(chosen))], _count(len(chosen), "GPU"))
     if virtual_cpus > 1:

@@ -33,6 +33,10 @@ class LossScale:
         factor = 1.0 / self.scale.value
         return [gradient * factor for gradient in gradients]
 
+    def is_lowest(self) -> tf.Tensor:
+        """Whether it can be halved no more: gradients that overflow now are not those of a scale too high."""
+        return tf.convert_to_tensor(self.scale.value) <= SMALLEST
+
     def adjust(self, finite: tf.Tensor) -> None:
         """Move the scale after a step; ``finite`` says whether its gradients were."""
         good, scale = tf.convert_to_tensor(self._good.value), tf.convert_to_tensor(self.scale.value)

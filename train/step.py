@@ -79,7 +79,8 @@ class Step:
         """Learn from this replica's share: pictures uint8 ``[b, h, w, 3]`` RGB, labels ``[b]``.
 
         Returns:
-            Scalars of the global batch: loss, accuracy, gradient_norm, and finite (whether loss and gradients are).
+            Scalars of the global batch: loss, accuracy, gradient_norm; broken: not finite, training has to end;
+            skipped: the gradients overflowed in float16, the scale was halved and nothing else changed.
         """
         rows, labels, class_weights = self._classes(labels, step)
         gradients, loss, right = self._gradients(pictures, labels, class_weights)
@@ -88,12 +89,16 @@ class Step:
             gradients = self._loss_scale.unscaled(gradients)
         norm = tf.linalg.global_norm(gradients)
         finite = tf.math.is_finite(norm) & tf.math.is_finite(loss)
-        if self._loss_scale:  # an overflow is part of the method and changes nothing; else the run ends here anyway
+        broken, skipped = ~finite, tf.constant(False)
+        if self._loss_scale:  # an overflow is part of the method
+            broken = ~tf.math.is_finite(loss) | (~finite & self._loss_scale.is_lowest())
+            skipped = ~finite
             tf.cond(finite, lambda: self._update(gradients, rows, learning_rate), lambda: None)
             self._loss_scale.adjust(finite)
-        else:
+        else:  # without asking first: where it is not finite, the run ends
             self._update(gradients, rows, learning_rate)
-        return {"loss": loss, "accuracy": right / self._batch, "gradient_norm": norm, "finite": finite}
+        figures = {"loss": loss, "accuracy": right / self._batch, "gradient_norm": norm}
+        return {**figures, "broken": broken, "skipped": skipped}
 
     def _classes(self, labels: tf.Tensor, step: tf.Tensor) -> tuple:
         """Which classes take part (None: all), the labels among them, and their weights."""

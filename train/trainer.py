@@ -121,7 +121,7 @@ class Trainer:
         """Show and log what was done since the last report; look whether all of it was finite."""
         if not window:
             return
-        record, broken = window.close(self.step, scaled=self.config.training.precision == "mixed_float16")
+        record, broken = window.close(self.step)
         if broken is not None and self.devices.is_chief:
             divergence.stop(self.folder.path, broken.step, self.pipeline_of_all(), broken.figures)
         if broken is not None:

@@ -6,9 +6,10 @@ import json
 import numpy as np
 import pytest
 
+import eval
 import networks
 from common.errors import BadArgument, BadCheckpoint, BadConfig, TrainingDiverged
-from tests.train.conftest import write_dataset
+from tests.train.conftest import patterns, write_dataset
 
 tf = pytest.importorskip("tensorflow", reason="training needs it: pip install '.[train]'")
 keras = pytest.importorskip("keras")
@@ -97,6 +98,34 @@ def test_the_last_weights_are_handed_on_where_that_is_asked_for(run, strangers, 
         keras.models.load_model(result.bundle / "model.keras").get_weights(), made.learner.weights(), strict=True
     ):
         np.testing.assert_array_equal(array, expected)
+
+
+def test_a_verification_file_is_measured_by_the_ten_fold_protocol(run, tmp_path):
+    pictures, labels = patterns(60, 5, 32, seed=3)
+    first = np.arange(15)
+    order = np.concatenate([np.stack([first, first + 5], 1), np.stack([first, first + 1], 1)])  # classes take turns
+    issame = labels[order[:, 0]] == labels[order[:, 1]]
+    eval.write_bin(tmp_path / "own.bin", pictures[order.ravel()], issame)
+    _, result = run(f"verification={{sets: [own], folder: {tmp_path}, every: 8, flip: none}}")
+    row = table(tmp_path / "run" / "verification.csv")[-1]
+    embeddings = eval.embed(networks.load(result.bundle), eval.read_bin(tmp_path / "own.bin")[0])
+    assert (row["set"], row["step"]) == ("own", "8")
+    assert 0.5 < float(row["accuracy"]) <= 1 and float(row["auc"]) > 0.9
+    assert row["accuracy"] == f"{eval.verification(embeddings, issame).accuracy:.9g}"
+
+
+def test_tensorboard_gets_scalars_a_sheet_and_angles(run, tmp_path, strangers):
+    accumulators = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    run("log={every: 2, pictures: 4, tensorboard: true}", f"verification={{sets: [{strangers}], every: 8}}")
+    events = accumulators.EventAccumulator(str(tmp_path / "run" / "tensorboard"), size_guidance={"tensors": 0})
+    events.Reload()
+    tags = set(events.Tags()["tensors"])
+    assert {"train/loss", "train/learning_rate", "verification/test/auc"} <= tags
+    assert {"batch", "angles/target", "angles/non_target"} <= tags
+    logged = [float(tf.make_ndarray(event.tensor_proto)) for event in events.Tensors("train/loss")]
+    assert logged == pytest.approx(losses(tmp_path / "run"), rel=1e-6)
+    width, height, *sheets = tf.make_ndarray(events.Tensors("batch")[0].tensor_proto)
+    assert (int(width), int(height), len(sheets)) == (8 * 32, 32, 1)
 
 
 def test_a_set_that_is_not_there_is_told_and_left_out(run, capsys):
@@ -230,3 +259,13 @@ def test_the_slices_of_multiface_are_reduced_as_its_head_says(run, tmp_path, red
     run(head, "training.duration=1")
     expected = np.log(5) * (4 if reduce == "sum" else 1)  # class weights of zero: all five classes are equally near
     assert losses(tmp_path / "run") == pytest.approx([expected], rel=1e-5)
+
+
+def test_gradients_that_overflow_in_float16_are_left_out_until_the_scale_fits(run, tmp_path, monkeypatch):
+    monkeypatch.setattr("train.loss_scale.LossScale.__init__.__defaults__", (2.0**24, 2000))
+    made, _ = run("training.precision=mixed_float16", "training.duration=20", "head.scale=512.0")
+    skipped = [int(row["skipped"]) for row in table(tmp_path / "run" / "log.csv")]
+    assert skipped[0] == 1 and skipped[-1] == 0
+    assert np.isfinite(losses(tmp_path / "run")).all()
+    scale = made.learner._step._loss_scale.scale.value.numpy()
+    assert scale == 2.0 ** (24 - sum(skipped))

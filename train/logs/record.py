@@ -60,17 +60,12 @@ class Window:
         """The scalars of one step, still on the device."""
         self._outcomes.append((outcome, learning_rate))
 
-    def close(self, step: int, scaled: bool) -> tuple[Record, Broken | None]:
-        """The record up to ``step``, and the first step that was not finite.
-
-        Args:
-            scaled: the loss is scaled, so that overflowing gradients are part of the method; a loss that is not finite
-                is not.
-        """
+    def close(self, step: int) -> tuple[Record, Broken | None]:
+        """The record up to ``step``, and the first step that training cannot go on from."""
         rows = [{key: float(value) for key, value in outcome.items()} for outcome, _ in self._outcomes]
         rates = [rate for _, rate in self._outcomes]
         seconds = time.perf_counter() - self._since
-        bad = [not (np.isfinite(row["loss"]) if scaled else row["finite"]) for row in rows]
+        bad = [bool(row["broken"]) for row in rows]
         broken = None
         if any(bad):
             first = bad.index(True)
@@ -84,7 +79,7 @@ class Window:
             learning_rate=rates[-1],
             gradient_norm=float(np.mean([row["gradient_norm"] for row in rows])),
             images_per_second=len(rows) * self._batch / max(seconds, 1e-9),
-            skipped=sum(not row["finite"] for row in rows),
+            skipped=int(sum(row["skipped"] for row in rows)),
         )
         self._outcomes.clear()
         self._since = time.perf_counter()

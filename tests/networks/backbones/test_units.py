@@ -69,7 +69,7 @@ def assert_same(model, x, expected):
 @pytest.mark.parametrize("activation", ["leaky_relu", "prelu"])
 @pytest.mark.parametrize("inputs, stride", [(8, 1), (8, 2), (4, 2)])
 def test_a_basic_unit_of_resnet_v2_m(activation, inputs, stride):
-    norm, activate = blocks.Normalisation(0.9, EPSILON, Settings()), resnet_v2_m.ACTIVATIONS[activation]
+    norm, activate = blocks.Normalisation(0.9, EPSILON), resnet_v2_m.ACTIVATIONS[activation]
     model, w, x = built(lambda faces: resnet_v2_m.basic_unit(faces, 8, stride, "u", norm, activate), inputs)
     act = (lambda y, name: prelu(y, w[name][0])) if activation == "prelu" else leaky
     p = act(normalise(x, w["u_norm1"]), "u_activation1")
@@ -82,7 +82,7 @@ def test_a_basic_unit_of_resnet_v2_m(activation, inputs, stride):
 @pytest.mark.parametrize("inputs, stride", [(16, 2), (4, 2), (4, 1)])
 @pytest.mark.parametrize("family", ["resnet_v2_m", "resnet_v2"])
 def test_a_bottleneck_unit(family, inputs, stride):
-    norm = blocks.Normalisation(0.9, EPSILON, Settings())
+    norm = blocks.Normalisation(0.9, EPSILON)
     if family == "resnet_v2":
         model, w, x = built(lambda faces: resnet_v2.unit(faces, 16, stride, "u", norm), inputs)
         act = lambda y: np.maximum(y, 0)  # noqa: E731
@@ -100,7 +100,7 @@ def test_a_bottleneck_unit(family, inputs, stride):
 @pytest.mark.parametrize("se", [False, True])
 @pytest.mark.parametrize("inputs, stride", [(8, 1), (8, 2), (4, 2)])
 def test_a_unit_of_iresnet(inputs, stride, se):
-    norm = blocks.Normalisation(0.9, EPSILON, Settings())
+    norm = blocks.Normalisation(0.9, EPSILON)
     model, w, x = built(lambda faces: iresnet.unit(faces, 8, stride, "u", norm, se), inputs)
     y = convolve(normalise(x, w["u_norm1"]), w["u_conv1"], 1, 1)
     y = prelu(normalise(y, w["u_norm2"]), w["u_activation"][0])
@@ -112,7 +112,7 @@ def test_a_unit_of_iresnet(inputs, stride, se):
 
 @pytest.mark.parametrize("inputs, stride", [(8, 2), (4, 2)])
 def test_a_unit_of_ir_se(inputs, stride):
-    norm = blocks.Normalisation(0.9, EPSILON, Settings())
+    norm = blocks.Normalisation(0.9, EPSILON)
     model, w, x = built(lambda faces: ir.unit(faces, 8, stride, "u", norm, True), inputs)
     y = prelu(convolve(normalise(x, w["u_norm1"]), w["u_conv1"], 1, 1), w["u_activation"][0])
     y = normalise(convolve(y, w["u_conv2"], stride, 1), w["u_norm2"])
@@ -126,7 +126,7 @@ def test_a_unit_of_ir_se(inputs, stride):
 
 @pytest.mark.parametrize("channels_first", [False, True])
 def test_the_embedding_reads_the_map_in_the_order_of_its_source(channels_first):
-    norm, settings = blocks.Normalisation(0.9, EPSILON, Settings()), Settings(embedding_size=5)
+    norm, settings = blocks.Normalisation(0.9, EPSILON), Settings(embedding_size=5)
 
     def make(faces):
         return blocks.embedding(
