@@ -1,7 +1,7 @@
 """A checkpoint is whole or not there."""
 
-import resource
-import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -18,15 +18,23 @@ def store(tmp_path):
     return Checkpoints(tmp_path / "checkpoints", keep=2)
 
 
-@pytest.fixture
-def full_disk():
-    """No file may grow beyond 10 kB: what a full disk does to a write."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    signal.signal(signal.SIGXFSZ, handler)
+# Run by a process of its own: the limit holds for all files of a process, those of the test runner too.
+ON_A_FULL_DISK = """
+import resource, signal, sys
+from pathlib import Path
+import numpy as np
+from common.errors import BadCheckpoint
+from train.checkpoints import Checkpoints
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
+store = Checkpoints(Path(sys.argv[1]), keep=2)
+store.save(1, {"a": np.zeros(10)}, {})
+try:
+    store.save(2, {"a": np.arange(20_000, dtype=np.float32)}, {})
+except BadCheckpoint as error:
+    print(error)
+"""
 
 
 def test_what_was_saved_comes_back(store):
@@ -62,11 +70,11 @@ def test_a_damaged_last_one_costs_one_interval(store, damage, caplog):
     assert "step-000000002.npz is damaged" in caplog.text
 
 
-def test_a_full_disk_leaves_those_before_and_nothing_half_written(store, full_disk):
-    small = {"a": np.zeros(10)}
-    store.save(1, small, {})
-    with pytest.raises(BadCheckpoint, match="could not be written"):
-        store.save(2, ARRAYS, {})
+def test_a_full_disk_leaves_those_before_and_nothing_half_written(store):
+    done = subprocess.run(
+        [sys.executable, "-c", ON_A_FULL_DISK, str(store.folder)], check=True, capture_output=True, text=True
+    )
+    assert "could not be written" in done.stdout
     assert store.newest().step == 1
     assert len(list(store.folder.iterdir())) == 1
 
