@@ -55,6 +55,11 @@ def load(name: str | Path) -> dict[str, Any]:
     return content
 
 
+def text(content: dict[str, Any]) -> str:
+    """YAML that ``load`` reads back, keys in their order. Raises yaml.YAMLError: not plain values."""
+    return yaml.dump(content, Dumper=_PlainDumper, sort_keys=False, allow_unicode=True)
+
+
 def check_keys(mapping: dict, where: str, required: Set[str], optional: Set[str] = frozenset()) -> None:
     """Refuse unknown and missing keys, naming the first of each; ``where`` says which part of which file it is."""
     if not isinstance(mapping, dict):
@@ -79,6 +84,11 @@ class _UniqueKeyLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
                     raise yaml.YAMLError(f"the key {key!r} stands twice")
                 seen.add(key)
         return super().construct_mapping(node, deep)
+
+
+class _PlainDumper(yaml.SafeDumper):
+    def ignore_aliases(self, data: Any) -> bool:
+        return True  # they are refused when they are read
 
 
 def _refuse_aliases(text: str) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 
 from common.cli.progress import counted
 from common.errors import BadArgument
-from networks.card import FLIPS, ModelCard
+from networks.card import ModelCard
 from networks.network import Network
 
 
@@ -23,8 +23,8 @@ def embed(
     Args:
         network: what ``networks.load`` returns, or a function from such faces to embeddings ``[n, d]``.
         batch: faces passed on at a time.
-        flip: for a function: "none" (also None), "sum_raw" (f(x) + f(mirrored x)) or "sum_normalised" (the sum of
-            both after normalising each). A network's card says it: there it may be left out only.
+        flip: "none", "sum_raw" (f(x) + f(mirrored x)) or "sum_normalised" (the sum of both after normalising each);
+            None for what a network's card says, and for none with a function.
         progress: whether to show a bar on a terminal.
 
     Raises:
@@ -34,20 +34,12 @@ def embed(
         raise BadArgument(f"batch must be a positive whole number, not {batch!r}.")
     if not len(pictures):
         raise BadArgument("There are no pictures to embed.")
-    runner = _runner(network, pictures, flip)
+    network = network if isinstance(network, Network) else _wrapped(network, pictures)
     starts = range(0, len(pictures), batch)
     steps = counted(starts, len(starts), "embedding") if progress else starts
-    return np.concatenate([runner.embed(pictures[start : start + batch]) for start in steps])
+    return np.concatenate([network.embed(pictures[start : start + batch], flip) for start in steps])
 
 
-def _runner(network, pictures: np.ndarray, flip: str | None) -> Network:
-    if isinstance(network, Network):
-        if flip not in (None, network.card.flip):
-            raise BadArgument(
-                f"The card of {network.name} says flip: {network.card.flip}; flip={flip!r} contradicts it."
-            )
-        return network
-    if flip not in (None, *FLIPS):
-        raise BadArgument(f"Unknown flip {flip!r}. Expected one of: {', '.join(FLIPS)}.")
-    card = ModelCard("the function", input_size=tuple(pictures.shape[1:3]), flip=flip or "none")
-    return Network(lambda faces: [np.asarray(network(faces))], card, "")
+def _wrapped(function: Callable[[np.ndarray], np.ndarray], pictures: np.ndarray) -> Network:
+    card = ModelCard("the function", input_size=tuple(pictures.shape[1:3]))
+    return Network(lambda faces: [np.asarray(function(faces))], card, "")

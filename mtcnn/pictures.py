@@ -8,7 +8,8 @@ from typing import TypeAlias
 import cv2
 import numpy as np
 
-from common.errors import BadArgument, BadPicture, FaceError
+from common.errors import BadArgument, BadDataset, BadPicture, FaceError
+from common.folders import natural
 
 Picture: TypeAlias = str | os.PathLike | bytes | np.ndarray
 
@@ -49,6 +50,26 @@ def picture_files(folder: str | os.PathLike) -> list[Path]:
         for path in Path(folder).iterdir()
         if path.suffix.lower() in SUFFIXES and path.is_file() and not path.name.startswith(".")
     )
+
+
+def identity_folders(folder: str | os.PathLike) -> list[tuple[str, list[Path]]]:
+    """``FOLDER/NAME/picture.jpg`` as (name, pictures); both in natural order, s2 before s10; hidden ones passed over.
+
+    Raises:
+        BadDataset: no such folder, or none of a person in it.
+    """
+    folder = Path(folder)
+    try:
+        people = [path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")]
+        found = [
+            (path.name, sorted(picture_files(path), key=lambda each: natural(each.name)))
+            for path in sorted(people, key=lambda each: natural(each.name))
+        ]
+    except OSError as error:
+        raise BadDataset(f"{error.filename} cannot be read: {error.strerror}.") from None
+    if not found:
+        raise BadDataset(f"{folder} holds no folder of an identity. Expected {folder}/NAME/picture.jpg.")
+    return found
 
 
 def _from_path(path: Path) -> np.ndarray:

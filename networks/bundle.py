@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+from common import config
 from common.errors import BadArgument, BadModel
 from common.folders import sync_folder
 from networks.card import ModelCard
@@ -65,7 +66,7 @@ def write(
     try:
         exported = export_all(model, part, formats, faces, progress)
         names = [file.relative_to(part).as_posix() for each in exported for file in each.files]
-        text = _text({"files": {name: sha256(part / name) for name in names}})
+        text = config.text({"files": {name: sha256(part / name) for name in names}})
         _write_card(part / BUNDLE_CARD, card_and_training + text)
         _put_in_place(part, folder)
     finally:
@@ -106,18 +107,9 @@ def _check(folder: Path, model, card: ModelCard, formats: Sequence[str]) -> None
         )
 
 
-class _Dumper(yaml.SafeDumper):
-    def ignore_aliases(self, data: Any) -> bool:
-        return True  # configurations with aliases are refused when they are read
-
-
-def _text(content: dict[str, Any]) -> str:
-    return yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
-
-
 def _checked_text(content: dict[str, Any]) -> str:
     try:
-        return _text(content)
+        return config.text(content)
     except (yaml.YAMLError, RecursionError) as error:
         reason = str(error).splitlines()[0]
         raise BadArgument(f"training must hold plain values (numbers, text, lists, mappings): {reason}.") from None

@@ -27,6 +27,28 @@ class Threshold:
 
 
 @dataclass(frozen=True)
+class MeasuredThreshold:
+    """A threshold that an evaluation measured, and on what.
+
+    Attributes:
+        similarity: cosine, -1..1.
+        far: false accept rate that it keeps on that set.
+        set: name of the verification set.
+        genuine, impostor: numbers of its pairs.
+        date: of the measurement, YYYY-MM-DD.
+        digest: SHA-256 hex of the weights and their feeding; another network's threshold is none of this one's.
+    """
+
+    similarity: float
+    far: float
+    set: str
+    genuine: int
+    impostor: int
+    date: str
+    digest: str
+
+
+@dataclass(frozen=True)
 class ModelCard:
     """How a network is fed and read.
 
@@ -38,7 +60,8 @@ class ModelCard:
         mean, scale: the network sees ``(x - mean) / scale`` of 0..255 values.
         embedding_size: length of an embedding; 0 for other tasks.
         flip: "none"; "sum_raw": f(x) + f(mirrored x); "sum_normalised": the sum of both after normalising each.
-        threshold: None where nobody stated one.
+        threshold: the one that the recognizer uses; None where nobody stated one.
+        measured: what ``eval/verify.py --calibrate`` measured, by set and false accept rate.
         source: where the network comes from and what it was trained on.
     """
 
@@ -51,6 +74,7 @@ class ModelCard:
     embedding_size: int = 0
     flip: str = "none"
     threshold: Threshold | None = None
+    measured: tuple[MeasuredThreshold, ...] = ()
     source: str = ""
 
     @classmethod
@@ -67,6 +91,8 @@ class ModelCard:
         if values.get("threshold") is not None:
             check_keys(values["threshold"], f"{where}: threshold", {"similarity", "far", "measured_on"})
             values["threshold"] = Threshold(**values["threshold"])
+        if "measured" in values:
+            values["measured"] = _measured(values["measured"], f"{where}: measured")
         card = cls(**values)
         card._check(where)
         return card
@@ -75,6 +101,9 @@ class ModelCard:
         """The card as plain YAML values; ``from_mapping`` reads it back."""
         mapping = asdict(self)
         mapping["input_size"] = list(self.input_size) if self.input_size else None
+        mapping["measured"] = [asdict(each) for each in self.measured]
+        if not self.measured:
+            del mapping["measured"]
         return mapping
 
     def _check(self, where: str) -> None:
@@ -90,22 +119,37 @@ class ModelCard:
         if self.scale == 0:
             raise BadConfig(f"{where}: scale must not be 0.")
         if self.threshold:
-            self._check_threshold(where)
+            _check_rates(self.threshold.similarity, self.threshold.far, f"{where}: threshold")
         if self.task == "embedding":
             self._check_embedding(where)
-
-    def _check_threshold(self, where: str) -> None:
-        similarity, far = self.threshold.similarity, self.threshold.far
-        if not _is_number(similarity) or not -1 <= similarity <= 1:
-            raise BadConfig(f"{where}: threshold.similarity is a cosine, -1..1, not {similarity!r}.")
-        if far is not None and not (_is_number(far) and 0 <= far <= 1):
-            raise BadConfig(f"{where}: threshold.far is a rate, 0..1, or null, not {far!r}.")
 
     def _check_embedding(self, where: str) -> None:
         if type(self.embedding_size) is not int or self.embedding_size < 1:
             raise BadConfig(f"{where}: embedding_size must be a positive whole number, not {self.embedding_size!r}.")
         if self.input_size is None:
             raise BadConfig(f"{where}: input_size must be given: a recogniser takes faces of one size.")
+
+
+def _measured(listed: Any, where: str) -> tuple[MeasuredThreshold, ...]:
+    if not isinstance(listed, list):
+        raise BadConfig(f"{where} must be a list, not {type(listed).__name__}.")
+    for entry in listed:
+        check_keys(entry, where, set(MeasuredThreshold.__dataclass_fields__))
+        _check_rates(entry["similarity"], entry["far"], where)
+        for key in ("genuine", "impostor"):
+            if type(entry[key]) is not int or entry[key] < 0:
+                raise BadConfig(f"{where}: {key} must be a whole number, not {entry[key]!r}.")
+        for key in ("set", "date", "digest"):
+            if not isinstance(entry[key], str):
+                raise BadConfig(f"{where}: {key} must be text, not {entry[key]!r}.")
+    return tuple(MeasuredThreshold(**entry) for entry in listed)
+
+
+def _check_rates(similarity: Any, far: Any, where: str) -> None:
+    if not _is_number(similarity) or not -1 <= similarity <= 1:
+        raise BadConfig(f"{where}.similarity is a cosine, -1..1, not {similarity!r}.")
+    if far is not None and not (_is_number(far) and 0 <= far <= 1):
+        raise BadConfig(f"{where}.far is a rate, 0..1, or null, not {far!r}.")
 
 
 def _is_number(value: Any) -> bool:

@@ -1,6 +1,8 @@
 """One function that loads every kind of recogniser: from the zoo by name, from a bundle, or a file and its card."""
 
 import hashlib
+import logging
+import tempfile
 import threading
 from os import PathLike
 from pathlib import Path
@@ -16,8 +18,10 @@ from networks.engines.preprocess import Preprocess
 from networks.fetch import sha256
 from networks.network import Network
 
+log = logging.getLogger(__name__)
 DEVICES = ("auto", "cpu", "gpu")
-GRAPHS = (".onnx", ".tflite", ".xml", ".keras")
+KERAS = ".keras"
+GRAPHS = (".onnx", ".tflite", ".xml", KERAS)
 BUNDLE_CARD = "model.yaml"
 SAVED_MODEL = "saved_model.pb"
 PREFERRED = (".xml", ".onnx", "SavedModel", ".tflite")  # on the CPU
@@ -32,6 +36,7 @@ def load(
     threads: int | None = None,
     precision: str = "f32",
     device: str = "auto",
+    backend: str | None = None,
     accept_license: bool = False,
 ) -> Network:
     """A recogniser, loaded once per process for the same arguments.
@@ -43,6 +48,8 @@ def load(
         threads: CPU threads, None for all.
         precision: "f32", or "bf16"/"f16" where the CPU has it.
         device: "cpu" runs OpenVINO, "gpu" the Keras model on TensorFlow, "auto" the first of them that fits the files.
+        backend: "openvino" or "keras", whatever the device; None for what the device says. "keras" of a model without
+            a ``.keras`` file builds our network of it and takes the weights over (``networks.importing``).
         accept_license: accept the licence of a zoo model that asks for it.
 
     Raises:
@@ -51,14 +58,21 @@ def load(
     """
     if device not in DEVICES:
         raise BadArgument(f"Unknown device {device!r}. Expected one of: {', '.join(DEVICES)}.")
+    if backend not in (None, *ENGINES):
+        raise BadArgument(f"Unknown backend {backend!r}. Expected one of: {', '.join(ENGINES)}.")
+    if (backend, device) == ("openvino", "gpu"):
+        raise BadArgument("OpenVINO runs networks on the CPU here: device='gpu' needs backend='keras'.")
     files, card, digest = _find(model, card, accept_license)
+    if any(each.digest != digest for each in card.measured):
+        log.warning("%s: thresholds of its card were measured with other weights. Calibrate it again.", card.name)
     if card.task != "embedding":
         raise BadModel(f"{card.name} is a model for {card.task}, not a recogniser.")
-    path = _choose(files, device, card.name)
-    key = (path.resolve(), digest, repr(card), threads, precision)
+    path = _choose(files, device, card.name, backend)
+    backend = backend or ("keras" if path.suffix == KERAS else "openvino")
+    key = (path.resolve(), digest, repr(card), threads, precision, backend)
     with _lock:
         if key not in _loaded:
-            _loaded[key] = _build(path, card, digest, threads, precision)
+            _loaded[key] = _build(path, card, digest, threads, precision, backend)
         return _loaded[key]
 
 
@@ -152,9 +166,13 @@ def _bare_file(path: Path, card) -> tuple[list[Path], ModelCard, str]:
     return [path], card, _digest(card, files)
 
 
-def _choose(files: list[Path], device: str, name: str) -> Path:
-    keras = [path for path in files if path.suffix == ".keras"]
+def _choose(files: list[Path], device: str, name: str, backend: str | None = None) -> Path:
+    keras = [path for path in files if path.suffix == KERAS]
     graphs = sorted((path for path in files if _kind(path) in PREFERRED), key=_rank)
+    if backend == "openvino" and not graphs:
+        raise BadModel(f"{name} has no file for OpenVINO: that needs an .onnx, .tflite, .xml or SavedModel.")
+    if backend == "keras":
+        return (keras or graphs)[0]
     candidates = {"cpu": graphs or keras, "gpu": keras, "auto": graphs or keras}[device]
     if not candidates:
         needed = "a .keras file" if device == "gpu" else "an .onnx, .tflite, .xml, SavedModel or .keras file"
@@ -171,9 +189,9 @@ def _kind(path: Path) -> str:
     return "SavedModel" if path.is_dir() else path.suffix
 
 
-def _build(path: Path, card: ModelCard, digest: str, threads: int | None, precision: str) -> Network:
+def _build(path: Path, card: ModelCard, digest: str, threads: int | None, precision: str, backend: str) -> Network:
     try:
-        network = Network(_engine(path, card, threads, precision), card, digest)
+        network = Network(_engine(path, card, threads, precision, backend), card, digest)
         width = network._run(np.zeros((1, *card.input_size, 3), np.uint8)).shape[1]
     except (RuntimeError, ValueError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[-1][:200]
@@ -183,11 +201,24 @@ def _build(path: Path, card: ModelCard, digest: str, threads: int | None, precis
     return network
 
 
-def _engine(path: Path, card: ModelCard, threads: int | None, precision: str):
+def _engine(path: Path, card: ModelCard, threads: int | None, precision: str, backend: str):
     preprocess = Preprocess(card.colour, card.mean, card.scale)
-    if path.suffix == ".keras":
+    if backend == "openvino":
+        return ENGINES["openvino"](path, preprocess=preprocess, threads=threads, precision=precision)
+    if path.suffix == KERAS:
         return ENGINES["keras"](path, preprocess=preprocess, precision=precision)
-    return ENGINES["openvino"](path, preprocess=preprocess, threads=threads, precision=precision)
+    with tempfile.TemporaryDirectory(prefix="keras-") as folder:
+        return ENGINES["keras"](_as_keras(path, Path(folder)), preprocess=preprocess, precision=precision)
+
+
+def _as_keras(path: Path, folder: Path) -> Path:
+    """A graph's weights in our network, as a ``.keras`` file in ``folder``."""
+    from networks.importing import backbone_of, load_into
+
+    model = backbone_of(path).build()
+    load_into(model, path)
+    model.save(folder / f"model{KERAS}")
+    return folder / f"model{KERAS}"
 
 
 def _digest(card: ModelCard, files: list[Path]) -> str:

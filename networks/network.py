@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from common.errors import BadPicture
-from networks.card import ModelCard
+from common.errors import BadArgument, BadPicture
+from networks.card import FLIPS, ModelCard
 
 
 class Network:
@@ -26,14 +26,19 @@ class Network:
     def __repr__(self) -> str:
         return f"<Network {self.name}, {self.dim} dimensions>"
 
-    def embed(self, aligned: np.ndarray) -> np.ndarray:
+    def embed(self, aligned: np.ndarray, flip: str | None = None) -> np.ndarray:
         """Embeddings float32 ``[n, dim]``, L2-normalised, of aligned faces uint8 ``[n, h, w, 3]`` BGR.
 
-        The card's flip rule is applied: with it each face is run twice.
+        Args:
+            flip: one of ``networks.card.FLIPS``, None for the card's; but for "none" each face is run twice. Embeddings
+                of different rules are not to be compared: a gallery and a threshold belong to the card's.
 
         Raises:
-            BadPicture: the array is not uint8, or not of the card's input size.
+            BadPicture: the array is not uint8, or not of the card's input size. BadArgument: no such rule.
         """
+        flip = self.card.flip if flip is None else flip
+        if flip not in FLIPS:
+            raise BadArgument(f"Unknown flip {flip!r}. Expected one of: {', '.join(FLIPS)}.")
         expected = (*self.card.input_size, 3)
         if not isinstance(aligned, np.ndarray) or aligned.dtype != np.uint8 or aligned.shape[1:] != expected:
             is_array = isinstance(aligned, np.ndarray)
@@ -42,9 +47,9 @@ class Network:
         if len(aligned) == 0:
             return np.zeros((0, self.dim), np.float32)
         embeddings = self._run(aligned)
-        if self.card.flip != "none":
+        if flip != "none":
             mirrored = self._run(aligned[:, :, ::-1])
-            if self.card.flip == "sum_normalised":
+            if flip == "sum_normalised":
                 embeddings, mirrored = normalise(embeddings), normalise(mirrored)
             embeddings = embeddings + mirrored
         return normalise(embeddings)

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 
 from common.errors import TrainingDiverged
+from common.folders import write_whole
 from train.data.pipeline import Pipeline
-from train.data.shards import write_whole
 from train.logs.batch import sheet
 
 

@@ -4,12 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from common import config as files
 from common.errors import BadArgument, BadCheckpoint
+from common.folders import write_whole
 from train.config import Config, from_mapping, to_mapping
-from train.data.shards import write_whole
 
 # What may change between the parts of a run; everything else decides the numbers.
 FREE = (
@@ -56,7 +54,7 @@ class RunFolder:
         if self.config.exists():
             raise BadArgument(f"{self.path} holds a run already: go on with --resume, or choose another --output.")
         self.path.mkdir(parents=True, exist_ok=True)
-        write_whole(self.config, _text(config))
+        write_whole(self.config, files.text(to_mapping(config)))
 
     def go_on(self, config: Config) -> None:
         """Continue the run with a configuration that may differ in what does not decide its numbers.
@@ -73,11 +71,7 @@ class RunFolder:
                 f"The run in {self.path} was begun with another {differing[0]}. Continue with the configuration it "
                 f"has, {self.config}, or begin another run with --output."
             )
-        write_whole(self.config, _text(config))
-
-
-def _text(config: Config) -> str:
-    return yaml.safe_dump(to_mapping(config), sort_keys=False, allow_unicode=True)
+        write_whole(self.config, files.text(to_mapping(config)))
 
 
 def _differences(before: Any, after: Any, key: str = "") -> list[str]:

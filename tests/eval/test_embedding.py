@@ -41,11 +41,12 @@ def test_any_batch_and_flip(count, batch, flip):
 
 
 @pytest.mark.parametrize("flip", ["none", "sum_raw"])
-def test_a_network_is_run_as_its_card_says(flip):
+def test_a_network_is_run_as_its_card_says_or_as_asked(flip):
     network = Network(lambda x: [function(x)], replace(CARD, flip=flip), "")
     np.testing.assert_allclose(eval.embed(network, faces(5), batch=2), by_hand(faces(5), flip), atol=1e-5)
-    with pytest.raises(BadArgument, match=f"says flip: {flip}"):
-        eval.embed(network, faces(5), flip="sum_normalised")
+    for other in ("none", "sum_raw", "sum_normalised"):
+        found = eval.embed(network, faces(5), batch=2, flip=other)
+        np.testing.assert_allclose(found, by_hand(faces(5), other), atol=1e-5)
 
 
 def test_batches_are_passed_on_whole():
@@ -61,6 +62,8 @@ def test_what_cannot_be_embedded_is_refused():
         eval.embed(function, faces(3), batch=0)
     with pytest.raises(BadArgument, match="'both'.*none, sum_raw, sum_normalised"):
         eval.embed(function, faces(3), flip="both")
+    with pytest.raises(BadArgument, match="'both'.*none, sum_raw, sum_normalised"):
+        Network(lambda x: [function(x)], CARD, "").embed(faces(3), flip="both")
     with pytest.raises(BadPicture, match="uint8"):
         eval.embed(function, faces(3).astype(np.float32))
     with pytest.raises(BadPicture, match="tiny takes aligned faces"):

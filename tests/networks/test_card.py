@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from common.errors import BadConfig
-from networks.card import ModelCard, Threshold
+from networks.card import MeasuredThreshold, ModelCard, Threshold
 
 GOOD = {"name": "net", "task": "embedding", "embedding_size": 512}
 
@@ -84,3 +84,32 @@ def test_a_threshold_that_makes_no_sense_is_named(key, value):
     threshold = {"similarity": 0.4, "far": None, "measured_on": "here"} | {key: value}
     with pytest.raises(BadConfig, match=f"threshold.{key}"):
         ModelCard.from_mapping(GOOD | {"threshold": threshold}, "here")
+
+
+MEASURED = {
+    "similarity": 0.31, "far": 1e-3, "set": "lfw", "genuine": 3000, "impostor": 3000,
+    "date": "2026-11-25", "digest": "ab",
+}  # fmt: skip
+
+
+def test_measured_thresholds_survive_yaml():
+    card = ModelCard("net", embedding_size=512, measured=(MeasuredThreshold(**MEASURED),))
+    mapping = yaml.safe_load(yaml.safe_dump(card.to_mapping()))
+    assert mapping["measured"] == [MEASURED]
+    assert ModelCard.from_mapping(mapping, "card") == card
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("similarity", 1.5), ("far", -1), ("set", 3), ("genuine", 1.5), ("impostor", -1), ("date", 26), ("digest", None)],
+)
+def test_a_measured_threshold_that_makes_no_sense_is_named(key, value):
+    with pytest.raises(BadConfig, match=f"here: measured.*{key}"):
+        ModelCard.from_mapping(GOOD | {"measured": [MEASURED | {key: value}]}, "here")
+
+
+def test_measured_thresholds_are_a_list_of_complete_entries():
+    with pytest.raises(BadConfig, match="here: measured must be a list"):
+        ModelCard.from_mapping(GOOD | {"measured": MEASURED}, "here")
+    with pytest.raises(BadConfig, match="here: measured.*'date' is missing"):
+        ModelCard.from_mapping(GOOD | {"measured": [{k: v for k, v in MEASURED.items() if k != "date"}]}, "here")

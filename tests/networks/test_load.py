@@ -307,3 +307,15 @@ def test_normalise_keeps_zeros_and_survives_extremes():
     rows = np.array([[0, 0], [3, 4], [1e-30, 0], [1e30, 1e30]], np.float32)
     expected = [[0, 0], [0.6, 0.8], [1, 0], [0.5**0.5, 0.5**0.5]]
     np.testing.assert_allclose(normalise(rows), expected, atol=1e-6)
+
+
+def test_the_backend_can_be_chosen_whatever_files_there_are(mobilefacenet_files):
+    pictures = np.random.default_rng(0).integers(0, 256, (3, 112, 112, 3), np.uint8)
+    keras, openvino = (load("mobilefacenet", backend=name) for name in ("keras", "openvino"))
+    assert keras is not openvino and load("mobilefacenet") is openvino
+    assert type(keras._engine).__name__ == "KerasEngine" and keras.digest == openvino.digest
+    np.testing.assert_allclose(keras.embed(pictures), openvino.embed(pictures), atol=2e-3)
+    with pytest.raises(BadArgument, match="'onnxruntime'. Expected one of: openvino, keras"):
+        load("mobilefacenet", backend="onnxruntime")
+    with pytest.raises(BadArgument, match="needs backend='keras'"):
+        load("mobilefacenet", backend="openvino", device="gpu")

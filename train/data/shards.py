@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from common.errors import BadDataset
-from common.folders import sync_folder
+from common.folders import sync_folder, write_whole
 from train.data import tfrecord
 from train.data.positioned import PositionedFile
 from train.data.tfrecord import Example
@@ -124,21 +124,6 @@ def write_index(folder: Path, contents: Contents, names: list[str] | None = None
     document = {"format": FORMAT, **asdict(contents)}
     lines = (f"{json.dumps(key)}: {json.dumps(value)}" for key, value in document.items())
     write_whole(folder / INDEX, "{" + ",\n ".join(lines) + "}\n")
-
-
-def write_whole(path: Path, content: str | bytes) -> None:
-    """Write a file: under another name first, so that a file of this name is always whole."""
-    data = content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-    sync_folder(path.parent)
 
 
 def one_line(name: str) -> str:

@@ -9,11 +9,11 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from common.errors import BadArgument, BadPicture, NoFace
+from common.folders import write_whole
+from mtcnn.aligner import Aligner
 from mtcnn.pictures import read_picture
-from train.data.prepare.alignment import Aligner
 from train.data.prepare.options import Options
 from train.data.prepare.selection import select
-from train.data.shards import write_whole
 from train.data.sources import Source
 
 SIDE, GAP, LINE = 144, 6, 16  # pixels: a cell, the space around it, and its caption
@@ -67,7 +67,7 @@ def alignment_sheet(
     chosen = select(names, identities, span)
     items = source.items(chosen)
     drawn = np.random.default_rng(seed).permutation(len(items.labels))[:count]
-    aligner = Aligner(options) if options.align else None
+    aligner = options.aligner() if options.align else None
     cells = []
     for item in np.sort(drawn):
         name = items.names[item] if items.names is not None else None

@@ -469,7 +469,7 @@ def test_the_script_runs_from_any_folder_and_its_help_needs_no_heavy_import(tmp_
 
 
 def test_a_photo_is_enlarged_and_framed_by_its_own_edges():
-    from train.data.prepare.alignment import framed
+    from mtcnn.aligner import framed
 
     photo = np.random.default_rng(0).integers(0, 255, (9, 7, 3), np.uint8)
     assert framed(photo, 1, 0) is photo

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from common.folders import write_whole
 from train.data.merge.decisions import Decisions
 from train.data.merge.profiles import Profile
 from train.data.merge.sheets import pairs_sheet
-from train.data.shards import one_line, write_whole
+from train.data.shards import one_line
 from train.data.sheets import write_sheet
 
 JOINED, APART = "same.png", "different.png"

@@ -10,11 +10,11 @@ from typing import Any
 import cv2
 
 from common.errors import BadDataset, BadPicture, NoFace
+from common.folders import write_whole
 from train.data.positioned import PositionedFile
 from train.data.prepare import workers
 from train.data.prepare.looking import Looker
 from train.data.prepare.plan import Plan
-from train.data.shards import write_whole
 
 DAMAGED, NO_FACE = "damaged", "no face"
 FOLDER = "checked"

@@ -9,7 +9,6 @@ from PIL import Image
 
 from common.errors import BadPicture
 from mtcnn.pictures import read_picture
-from train.data.prepare.alignment import Aligner
 from train.data.prepare.options import Options
 
 ORIENTATION = 0x0112  # EXIF
@@ -39,7 +38,7 @@ class Looker:
 
     def __init__(self, options: Options, threads: int | None = None):
         self._options = options
-        self._aligner = Aligner(options, threads) if options.align else None
+        self._aligner = options.aligner(threads) if options.align else None
 
     def __call__(self, data: bytes) -> Sight:
         """Decode a picture's file wholly, so that no damage is left for training to meet, and see what to store.

@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from common.errors import BadArgument
+from mtcnn.aligner import Aligner, check_framing
 
 
 @dataclass(frozen=True)
@@ -35,12 +36,16 @@ class Options:
             raise BadArgument(f"size must be a height and a width of 1 to 4096 pixels, not {self.size!r}.")
         if not 1 <= self.quality <= 100:
             raise BadArgument(f"quality must be 1 to 100, not {self.quality!r}.")
-        if not 1 <= self.enlarge <= 16:
-            raise BadArgument(f"enlarge must be 1 to 16, not {self.enlarge!r}.")
-        if not 0 <= self.border <= 4096:
-            raise BadArgument(f"border must be 0 to 4096 pixels, not {self.border!r}.")
+        check_framing(self.enlarge, self.border)
         if not self.align and (self.enlarge != 1 or self.border):
             raise BadArgument("enlarge and border are for photos in which faces are looked for: add align.")
+
+    def aligner(self, threads: int | None = None) -> Aligner:
+        """What cuts the faces out; ``threads`` of the detector, None for all."""
+        return Aligner(
+            self.detector, size=self.size, enlarge=self.enlarge, border=self.border,
+            accept_license=self.accept_license, threads=threads,
+        )  # fmt: skip
 
     def to_mapping(self) -> dict[str, Any]:
         """What decides the outcome, for a recipe."""

@@ -13,9 +13,9 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from common.errors import BadArgument, BadDataset
+from common.folders import write_whole
 from train.data.prepare.options import Options
 from train.data.prepare.selection import select
-from train.data.shards import write_whole
 from train.data.sources import Source
 from train.data.texts import Texts
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from train.data.shards import one_line, write_whole
+from common.folders import write_whole
+from train.data.shards import one_line
 
 REFUSED = "refused.tsv"  # in a dataset of shards
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from common.errors import BadDataset, BadPicture
+from common.folders import natural
 from mtcnn.pictures import SUFFIXES
-from train.data.sources.source import Items, Source, natural
+from train.data.sources.source import Items, Source
 from train.data.texts import TextsBuilder
 
 MAX_BYTES = 2**30  # of one picture

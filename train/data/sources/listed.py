@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from common.errors import BadDataset
+from common.folders import natural
 from train.data.sources.folders import read_file
-from train.data.sources.source import Items, Source, file_state, natural
+from train.data.sources.source import Items, Source, file_state
 from train.data.texts import TextsBuilder
 
 

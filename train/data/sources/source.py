@@ -1,6 +1,5 @@
 """The small interface behind which every source of pictures stands."""
 
-import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,12 +62,6 @@ class Source(ABC):
     @abstractmethod
     def state(self) -> str:
         """A text that changes when the source does, as far as that can be told without reading it."""
-
-
-def natural(name: str) -> tuple:
-    """A key that sorts s2 before s10."""
-    parts = re.split(r"(\d+)", name)
-    return tuple((int(part), "") if part.isdecimal() else (-1, part) for part in parts), name
 
 
 def file_state(path: Path) -> str:
