@@ -14,8 +14,8 @@ from tests.train.conftest import patterns, write_dataset
 
 tf = pytest.importorskip("tensorflow", reason="training needs it: pip install '.[train]'")
 keras = pytest.importorskip("keras")
-checkpoints, config, distribution, trainer = (
-    pytest.importorskip(f"train.{name}") for name in ("checkpoints", "config", "distribution", "trainer")
+checkpoints, config, distribution, learners, trainer = (
+    pytest.importorskip(f"train.{name}") for name in ("checkpoints", "config", "distribution", "learner", "trainer")
 )
 CPU = distribution.Devices(tf.distribute.get_strategy(), 1, 0, 1, "CPU")
 
@@ -255,6 +255,16 @@ def test_training_goes_on_from_a_bundle_with_another_number_of_classes(run, tmp_
     networks_of = [keras.models.load_model(result.bundle / "model.keras") for result in (first, second)]
     for before, after in zip(*(network.trainable_variables for network in networks_of), strict=True):
         np.testing.assert_array_equal(after.value.numpy(), before.value.numpy())
+
+
+def test_a_step_does_not_undo_weights_whose_normalisations_came_folded(settings, config_file, mobilefacenet_files):
+    settings["data"] |= {"image_size": [112, 112], "scale": 128.0}
+    settings["backbone"] = {"name": "mobilefacenet_public", "embedding_size": 192}
+    learner = learners.Learner(config.load(config_file()), CPU, 5)
+    faces = (np.float32(patterns(32, 5, 112)[0]) - 127.5) / 128
+    learner.load_weights("mobilefacenet", faces)
+    served, in_training = (learner.model(faces, training=training).numpy() for training in (False, True))
+    assert np.abs(served - in_training).max() < 0.05 * np.abs(served).max()
 
 
 @pytest.mark.parametrize("reduce", ["sum", "mean"])
