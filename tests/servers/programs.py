@@ -6,10 +6,11 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests import debian
+
 NAMES = ("mariadbd", "mysqld")
 FOLDERS = ("usr/sbin", "usr/libexec", "usr/bin", "usr/local/sbin", "usr/local/bin", "usr/local/mysql/bin")
 PACKAGE = "mariadb-server-core"  # the program and its SQL files, without a service that would be started
-APT_SECONDS = 200
 
 
 class NoServer(Exception):
@@ -73,24 +74,9 @@ def _in_tree(tree: Path) -> list[str]:
 
 
 def _install() -> Program:
-    if os.geteuid() or not shutil.which("apt-get"):
-        _missing(f"No MariaDB or MySQL server is installed (apt-get install {PACKAGE}).")
-    install = ["apt-get", "install", "--yes", "--no-install-recommends", PACKAGE]
-    for command in (install, ["apt-get", "update"], install):
-        try:
-            done = subprocess.run(
-                command,
-                env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"},
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                timeout=APT_SECONDS,
-            )
-        except subprocess.TimeoutExpired:
-            break
-        if done.returncode == 0 and command is install:
-            return _in(Path("/")) or _missing(f"{PACKAGE} is installed and has no server.")
-    return _missing(f"No MariaDB or MySQL server is installed, and 'apt-get install {PACKAGE}' failed.")
+    if debian.install(PACKAGE):
+        return _in(Path("/")) or _missing(f"{PACKAGE} is installed and has no server.")
+    return _missing(f"No MariaDB or MySQL server is installed, and 'apt-get install {PACKAGE}' did not help.")
 
 
 def _missing(what: str) -> Program:
