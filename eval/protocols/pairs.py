@@ -5,63 +5,76 @@ from collections.abc import Iterator
 import numpy as np
 
 from common.cli.progress import counted
-from common.errors import BadArgument
 from eval.checks import labels as checked
 from eval.checks import require_both, unit_rows
-from eval.roc import Counter, Rates, readings
+from eval.histogram import IGNORED, Histogram, binned_roc, threads
+from eval.roc import Rates, readings
 
-BLOCK_PAIRS = 4_000_000  # similarities held at a time: 16 MB
-MOST_GENUINE = 20_000_000  # genuine pairs, whose similarities are all kept: 20 bytes each
+TILE = 2048  # rows and columns of a tile of similarities: 16 MB, which stay in the processor's cache
+PORTION = 512  # rows that are normalised at a time, in float64
 
 
 def all_pairs(embeddings: np.ndarray, labels: np.ndarray, *, progress: bool = False) -> Rates:
-    """Exact rates over all n (n - 1) / 2 pairs, a block at a time; no folds.
+    """Rates over all n (n - 1) / 2 pairs, a tile of the matrix of similarities at a time; no folds.
+
+    Similarities are float32 products, rounded down to multiples of 2^-16. What is returned is exact for those: every
+    pair is counted once, and accepting similarities at or above a threshold gives the rates that are stated with it.
+    Of similarities that are not rounded, thresholds would be higher by less than 2^-16.
+
+    Besides the embeddings, and a copy of them in float32, this needs 20 MB, whatever the number of pairs.
 
     Args:
-        embeddings: float ``[n, d]``, normalised or not; compared in float32.
+        embeddings: float ``[n, d]``, normalised or not; may be mapped from a file.
         labels: identity of each, ``[n]``, of any type that can be sorted.
         progress: whether to show a bar on a terminal.
 
     Raises:
         BadEmbedding: not ``[n, d]``, or a row that is not finite or zero.
-        BadArgument: labels do not fit, pairs of one kind only, or more than 20 million genuine pairs.
+        BadArgument: labels do not fit, or pairs of one kind only.
     """
-    rows = unit_rows(embeddings).astype(np.float32)
-    _, positions = np.unique(checked(labels, len(rows)), return_inverse=True)
-    order = np.argsort(positions, kind="stable")
-    rows, counts = rows[order], np.bincount(positions, minlength=1)
-    _check(counts)
-    starts = np.concatenate([[0], np.cumsum(counts)])
-    ends = np.repeat(starts[1:], counts)  # where each row's identity ends: all behind are impostors, not yet compared
-    counter = Counter(_genuine(rows, starts))
-    blocks = list(_blocks(len(rows)))
-    for block in counted(blocks, len(blocks), "comparing all pairs") if progress else blocks:
-        similarities = rows[block] @ rows[block.start :].T
-        counter.add(similarities[np.arange(block.start, len(rows)) >= ends[block, None]])
-    return Rates(**readings(counter.roc()))
+    _, positions = np.unique(checked(labels, len(embeddings)), return_inverse=True)
+    _check(np.bincount(positions, minlength=1))
+    order = np.argsort(positions, kind="stable")  # an identity's pairs lie in few tiles then, near the diagonal
+    genuine, impostor = _compare(_unit(embeddings, order), positions[order], progress)
+    return Rates(**readings(binned_roc(genuine, impostor)))
 
 
 def _check(counts: np.ndarray) -> None:
     genuine = int((counts * (counts - 1) // 2).sum())
     require_both(genuine, int(counts.sum() * (counts.sum() - 1) // 2) - genuine)
-    if genuine > MOST_GENUINE:
-        raise BadArgument(
-            f"{genuine} genuine pairs are more than the {MOST_GENUINE} that are kept in memory. "
-            "Compare fewer pictures of each identity."
-        )
 
 
-def _genuine(rows: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    parts = []
-    for start, end in zip(starts, starts[1:]):
-        own = rows[start:end]
-        for block in _blocks(len(own)):
-            similarities = own[block] @ own[block.start :].T
-            height, width = similarities.shape
-            parts.append(similarities[np.arange(width) > np.arange(height)[:, None]])
-    return np.concatenate(parts)
+def _unit(embeddings: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """The embeddings at length 1 and in order, float32 ``[n, d]``."""
+    unit = np.empty(np.shape(embeddings), np.float32)
+    place = np.argsort(order)
+    for start in range(0, len(unit), PORTION):
+        portion = slice(start, start + PORTION)
+        unit[place[portion]] = unit_rows(embeddings[portion], f"embeddings[{start}:]" if start else "embeddings")
+    return unit
 
 
-def _blocks(count: int) -> Iterator[slice]:
-    size = max(BLOCK_PAIRS // max(count, 1), 1)
-    return (slice(start, min(start + size, count)) for start in range(0, count, size))
+def _compare(rows: np.ndarray, owners: np.ndarray, progress: bool) -> tuple[Histogram, Histogram]:
+    """The genuine and the impostor similarities of rows that are sorted by owner."""
+    genuine, impostor = Histogram(), Histogram()
+    buffer = np.empty((min(TILE, len(rows)),) * 2, np.float32)
+    tiles = list(_tiles(len(rows)))
+    with threads() as pool:
+        for first, second in counted(tiles, len(tiles), "comparing all pairs") if progress else tiles:
+            tile = buffer[: first.stop - first.start, : second.stop - second.start]
+            np.matmul(rows[first], rows[second].T, out=tile)
+            if first != second and owners[first.stop - 1] != owners[second.start]:
+                impostor.add(tile, pool)
+                continue
+            same = owners[first, None] == owners[second]
+            once = np.arange(first.start, first.stop)[:, None] < np.arange(second.start, second.stop)
+            genuine.add(tile[same & once], pool)
+            np.copyto(tile, IGNORED, where=same | ~once)
+            impostor.add(tile, pool)
+    return genuine, impostor
+
+
+def _tiles(count: int) -> Iterator[tuple[slice, slice]]:
+    """The rows and columns of the tiles on the diagonal and right of it."""
+    parts = [slice(start, min(start + TILE, count)) for start in range(0, count, TILE)]
+    return ((first, second) for number, first in enumerate(parts) for second in parts[number:])
