@@ -1,11 +1,17 @@
 """Fixtures that every package's tests share."""
 
+import signal
 from contextlib import ExitStack
 
 import pytest
 
 from common.errors import FetchFailed
 from networks import zoo
+
+
+def pytest_configure():
+    """A shell's background job, such as this test run may be, has its processes ignore interrupts."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
