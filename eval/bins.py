@@ -8,6 +8,7 @@ import pickle
 import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,44 @@ MAX_DECODED = 16 * 2**30
 PORTION = 256  # pictures between two steps of the progress bar
 
 
+@dataclass(frozen=True, eq=False)
+class PairPictures:
+    """The pictures of the pairs, each of them held once; it is indexed as the array ``[2 n, h, w, 3]`` would be.
+
+    LFW's 12,000 are 7,701 different ones: fewer to decode, to hold and to embed.
+
+    Attributes:
+        different: uint8 ``[m, h, w, 3]`` BGR.
+        places: int64 ``[2 n]``, which of them each is.
+    """
+
+    different: np.ndarray
+    places: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, key: int | slice | np.ndarray) -> np.ndarray:
+        return self.different[self.places[key]]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(2 n, h, w, 3)."""
+        return (len(self.places), *self.different.shape[1:])
+
+
 def read_bin(path: str | os.PathLike, *, progress: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """A verification set: pictures uint8 ``[2 n, h, w, 3]`` BGR (112x112 in all sets in use), issame bool ``[n]``.
+
+    See ``read_pairs``, which holds pictures that come up in several pairs once.
+    """
+    pictures, same = read_pairs(path, progress=progress)
+    _check_size(path, pictures.shape)
+    return pictures[:], same
+
+
+def read_pairs(path: str | os.PathLike, *, progress: bool = False) -> tuple[PairPictures, np.ndarray]:
+    """A verification set: the pictures of its pairs, and issame bool ``[n]``.
 
     Pictures may be JPEG or PNG as bytes or as an array of bytes, or decoded, uint8 ``[h, w, 3]``, which are taken as
     BGR. Files of Python 2, and of NumPy 1 and 2, are read alike. Nothing in the file is run: see ``eval.unpickling``.
@@ -40,20 +77,19 @@ def read_bin(path: str | os.PathLike, *, progress: bool = False) -> tuple[np.nda
     """
     path = Path(path)
     bins, same = _parts(path, _content(path))
+    numbers, places = _different(bins)
     first = _decoded(path, 0, bins[0])
-    if first.nbytes * len(bins) > MAX_DECODED:
-        size = "x".join(map(str, first.shape[1::-1]))
-        raise BadDataset(f"{path}: {len(bins)} pictures of {size} pixels do not fit into {MAX_DECODED >> 30} GiB.")
-    pictures = np.empty((len(bins), *first.shape), np.uint8)
+    _check_size(path, (len(numbers), *first.shape))
+    different = np.empty((len(numbers), *first.shape), np.uint8)
 
-    def place(number: int) -> None:
-        pictures[number] = _decoded(path, number, bins[number], first.shape)
+    def place(row: int) -> None:
+        different[row] = _decoded(path, numbers[row], bins[numbers[row]], first.shape)
 
-    starts = range(0, len(bins), PORTION)
+    starts = range(0, len(numbers), PORTION)
     with ThreadPoolExecutor() as pool:  # decoders leave Python's lock
         for start in counted(starts, len(starts), f"decoding {path.name}") if progress else starts:
-            list(pool.map(place, range(start, min(start + PORTION, len(bins)))))
-    return pictures, same
+            list(pool.map(place, range(start, min(start + PORTION, len(numbers)))))
+    return PairPictures(different, places), same
 
 
 def write_bin(path: str | os.PathLike, pictures: Sequence, issame: Sequence[bool]) -> None:
@@ -92,6 +128,31 @@ def _content(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise BadDataset(f"{path} cannot be read: {error.strerror or error}.") from None
+
+
+def _different(bins: list) -> tuple[list[int], np.ndarray]:
+    """The numbers of the first of all equal items, and which of those each item is."""
+    first: dict[Any, int] = {}
+    numbers: list[int] = []
+    places = np.empty(len(bins), np.int64)
+    for number, item in enumerate(bins):
+        places[number] = first.setdefault(_content_of(item), len(numbers))
+        if places[number] == len(numbers):
+            numbers.append(number)
+    return numbers, places
+
+
+def _content_of(item: Any) -> Any:
+    """What two equal pictures have in common; the object itself for what is no picture, which decoding will say."""
+    if isinstance(item, Array) and item.array is not None:
+        return item.array.shape, item.array.dtype.str, item.array.tobytes()
+    return item if isinstance(item, bytes) else id(item)
+
+
+def _check_size(path: str | os.PathLike, shape: tuple[int, ...]) -> None:
+    if np.prod(shape, dtype=np.float64) > MAX_DECODED:
+        size = f"{shape[2]}x{shape[1]}"
+        raise BadDataset(f"{path}: {shape[0]} pictures of {size} pixels do not fit into {MAX_DECODED >> 30} GiB.")
 
 
 def _parts(path: Path, content: bytes) -> tuple[list, np.ndarray]:
