@@ -1,7 +1,10 @@
 """Identification: probes searched in a gallery of people.
 
 Closed set: the rank of the right person among all (cumulative match characteristic, CMC). Open set: TPIR at a FPIR,
-where strangers search too. See Grother and Ngan, Face Recognition Vendor Test, NIST IR 8009, 2014.
+where strangers search too, each counted once, by its best score. The right person must come first to be found, as in
+the detection and identification rate and in InsightFace's evaluation of IJB; NIST's FRVT finds it at any rank, which
+gives a higher TPIR where people are beaten and yet reach the threshold. See Grother and Ngan, Face Recognition Vendor
+Test, NIST IR 8009, 2014.
 """
 
 from dataclasses import dataclass, field

@@ -57,6 +57,12 @@ def test_a_tie_counts_against_the_own_person():
     assert found.cmc.tolist() == [0, 1, 1] and found.rank == {1: 0, 5: 1, 10: 1}
 
 
+def test_who_is_beaten_is_not_found_though_the_threshold_is_reached():
+    gallery, strangers = np.array([[1.0, 0, 0], [0.8, 0.6, 0]]), np.array([[0.1, 0, 1.0]] * 10)
+    found = eval.identification(gallery, [0, 1], np.vstack([gallery[:1], gallery[:1], strangers]), [0, 1] + [2] * 10)
+    assert found.rank[5] == 1 and found.tpir[0.1] == 0.5, "as in IJB and unlike FRVT, where both are found"
+
+
 def test_without_strangers_there_is_no_open_set_rate():
     found = eval.identification(np.eye(3), ["a", "b", "c"], np.eye(3), ["a", "b", "c"])
     assert found.rank[1] == 1 and found.unmated == 0 and found.tpir == {0.1: None, 0.01: None}
