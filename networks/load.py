@@ -191,8 +191,8 @@ def _kind(path: Path) -> str:
 
 def _build(path: Path, card: ModelCard, digest: str, threads: int | None, precision: str, backend: str) -> Network:
     try:
-        network = Network(_engine(path, card, threads, precision, backend), card, digest)
-        width = network._run(np.zeros((1, *card.input_size, 3), np.uint8)).shape[1]
+        network = Network(_engine(path, card, threads, precision, backend), card, digest, backend)
+        width = network.raw(np.zeros((1, *card.input_size, 3), np.uint8)).shape[1]
     except (RuntimeError, ValueError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[-1][:200]
         raise BadModel(f"{path} cannot be run as its card says ({reason}).") from None

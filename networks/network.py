@@ -14,10 +14,12 @@ class Network:
         name: what the model is called.
         dim: length of an embedding.
         digest: SHA-256 hex of weights and feeding; galleries are pinned to it.
+        backend: the engine that it runs on, a key of ``networks.engines.ENGINES``; "" for a plain function.
     """
 
-    def __init__(self, engine, card: ModelCard, digest: str):
+    def __init__(self, engine, card: ModelCard, digest: str, backend: str = ""):
         self._engine = engine
+        self.backend = backend
         self.card = card
         self.name = card.name
         self.dim = card.embedding_size
@@ -39,6 +41,20 @@ class Network:
         flip = self.card.flip if flip is None else flip
         if flip not in FLIPS:
             raise BadArgument(f"Unknown flip {flip!r}. Expected one of: {', '.join(FLIPS)}.")
+        embeddings = self.raw(aligned)
+        if flip != "none":
+            mirrored = self.raw(aligned[:, :, ::-1])
+            if flip == "sum_normalised":
+                embeddings, mirrored = normalise(embeddings), normalise(mirrored)
+            embeddings = embeddings + mirrored
+        return normalise(embeddings)
+
+    def raw(self, aligned: np.ndarray) -> np.ndarray:
+        """What the network gives for such faces, float32 ``[n, dim]``: not normalised, and not mirrored.
+
+        Raises:
+            BadPicture: see ``embed``.
+        """
         expected = (*self.card.input_size, 3)
         if not isinstance(aligned, np.ndarray) or aligned.dtype != np.uint8 or aligned.shape[1:] != expected:
             is_array = isinstance(aligned, np.ndarray)
@@ -46,15 +62,6 @@ class Network:
             raise BadPicture(f"{self.name} takes aligned faces uint8 [n, {expected[0]}, {expected[1]}, 3], not {came}.")
         if len(aligned) == 0:
             return np.zeros((0, self.dim), np.float32)
-        embeddings = self._run(aligned)
-        if flip != "none":
-            mirrored = self._run(aligned[:, :, ::-1])
-            if flip == "sum_normalised":
-                embeddings, mirrored = normalise(embeddings), normalise(mirrored)
-            embeddings = embeddings + mirrored
-        return normalise(embeddings)
-
-    def _run(self, aligned: np.ndarray) -> np.ndarray:
         return self._engine(np.ascontiguousarray(aligned))[0].reshape(len(aligned), -1)
 
 

@@ -80,10 +80,10 @@ def _face(folder: Path, faces: Faces, number: int, size: tuple[int, int]) -> np.
 
 def _raw(network: Network, aligned: np.ndarray, sides: int) -> np.ndarray:
     """float32 ``[n, s, d]`` as the network gives it: its length counts in modes N0."""
-    straight = network._run(aligned)
+    straight = network.raw(aligned)
     if sides == 1:
         return straight[:, None]
-    return np.stack([straight, network._run(aligned[:, :, ::-1])], axis=1)
+    return np.stack([straight, network.raw(aligned[:, :, ::-1])], axis=1)
 
 
 def _check(raw: np.ndarray, names: list[str]) -> None:
