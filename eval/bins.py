@@ -146,7 +146,7 @@ def _content_of(item: Any) -> Any:
     """What two equal pictures have in common; the object itself for what is no picture, which decoding will say."""
     if isinstance(item, Array) and item.array is not None:
         return item.array.shape, item.array.dtype.str, item.array.tobytes()
-    return item if isinstance(item, bytes) else id(item)
+    return bytes(item) if isinstance(item, bytes | bytearray) else id(item)
 
 
 def _check_size(path: str | os.PathLike, shape: tuple[int, ...]) -> None:

@@ -37,7 +37,8 @@ def embed(
     network = network if isinstance(network, Network) else _wrapped(network, pictures)
     starts = range(0, len(pictures), batch)
     steps = counted(starts, len(starts), "embedding") if progress else starts
-    return np.concatenate([network.embed(pictures[start : start + batch], flip) for start in steps])
+    # A copy of each batch, since OpenVINO keeps the last one it was given, and with a view all of the pictures.
+    return np.concatenate([network.embed(pictures[start : start + batch].copy(), flip) for start in steps])
 
 
 def _wrapped(function: Callable[[np.ndarray], np.ndarray], pictures: np.ndarray) -> Network:

@@ -1,5 +1,6 @@
 """``recognizer models``: list, pull and verify the public models."""
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -104,7 +105,7 @@ def _described(name: str) -> dict:
         "license": entry.license.name,
         "permissive": entry.license.permissive,
         "state": _state(name),
-        "threshold": threshold and {"similarity": threshold.similarity, "far": threshold.far},
+        "threshold": threshold and asdict(threshold),
     }
 
 

@@ -205,3 +205,29 @@ def test_the_real_set_of_shared_data(mobilefacenet_files):
     assert pictures.shape == (20, 112, 112, 3) and issame.all() and len(issame) == 10
     found = eval.verification(eval.embed(networks.load("mobilefacenet"), pictures), issame)
     assert found.similarities.min() > 0.5  # ten genuine pairs; strangers lie below 0.4
+
+
+@pytest.mark.parametrize("as_array", [False, True])
+def test_a_picture_of_several_pairs_is_decoded_and_held_once(tmp_path, monkeypatch, as_array):
+    three = faces(3)
+    order = [0, 1, 2, 0, 1, 1]
+    encoded = [cv2.imencode(".png", face)[1] for face in three]
+    items = [encoded[number].copy() if as_array else encoded[number].tobytes() for number in order]
+    (tmp_path / "a.bin").write_bytes(pickle.dumps((items, [True, False, True])))
+    decoded, read = [], under_test.read_picture
+    monkeypatch.setattr(under_test, "read_picture", lambda item: decoded.append(item) or read(item))
+    pictures, issame = under_test.read_pairs(tmp_path / "a.bin")
+    assert len(decoded) == 4 and issame.tolist() == [True, False, True]  # the first is looked at for its size
+    assert (len(pictures), pictures.shape, len(pictures.different)) == (6, (6, 16, 16, 3), 3)
+    np.testing.assert_array_equal(pictures[:], three[order])
+    np.testing.assert_array_equal(pictures[4], three[1])
+    np.testing.assert_array_equal(eval.read_bin(tmp_path / "a.bin")[0], three[order])
+
+
+def test_a_small_file_that_names_one_picture_often_does_not_fill_the_memory(tmp_path, monkeypatch):
+    picture = cv2.imencode(".png", np.zeros((8, 6, 3), np.uint8))[1].tobytes()
+    (tmp_path / "a.bin").write_bytes(pickle.dumps(([picture] * 2000, [True] * 1000)))
+    monkeypatch.setattr(under_test, "MAX_DECODED", 8 * 6 * 3 * 100)
+    assert len(under_test.read_pairs(tmp_path / "a.bin")[0].different) == 1
+    with pytest.raises(BadDataset, match="2000 pictures of 6x8 pixels do not fit"):
+        eval.read_bin(tmp_path / "a.bin")

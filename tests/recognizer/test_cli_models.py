@@ -35,6 +35,13 @@ def test_the_table_shows_task_licence_and_threshold(command_line, own_cache):
     entry = zoo.entry("mobilefacenet")
     for expected in ("embedding", "MIT", "5.2", "ok", f"{entry.card.threshold.similarity:g}", "FAR"):
         assert expected in row
+    listed = json.loads(command_line("models", "list", "--json").stdout)
+    [threshold] = [model["threshold"] for model in listed if model["name"] == "mobilefacenet"]
+    assert threshold == {
+        "similarity": entry.card.threshold.similarity,
+        "far": entry.card.threshold.far,
+        "measured_on": entry.card.threshold.measured_on,
+    }
 
 
 def test_verify_finds_all_well(command_line, own_cache):

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from common.cli import failures
+from common.cli.quiet import quiet
 from common.cli.run import run
-from train.quiet import quiet
 
 EXAMPLES = """[bold]Examples[/bold]
 

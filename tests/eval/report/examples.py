@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 import eval
+from eval.bins import PairPictures
 from eval.measuring import Measurement
 from eval.sets import Provenance, VerificationSet
 from networks.card import ModelCard
@@ -36,7 +37,8 @@ def provenance_of(names, **changes):
 def set_of(issame, name="toy", provenance=None, pictures=None):
     issame = np.array(issame, bool)
     pictures = pictures_of(2 * len(issame)) if pictures is None else pictures
-    return VerificationSet(name, Path(f"{name}.bin".replace("/", "_")), pictures, issame, provenance)
+    held = PairPictures(pictures, np.arange(len(pictures)))
+    return VerificationSet(name, Path(f"{name}.bin".replace("/", "_")), held, issame, provenance)
 
 
 def measured(similarities, issame, model="tiny", set_name="toy", bootstrap=0, **changes):
