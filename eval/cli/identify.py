@@ -3,12 +3,14 @@
 What takes long to import (cv2, OpenVINO, rich) is imported where it is needed: help stays fast.
 """
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from common.cli import failures
 from common.cli.run import run
+from common.errors import BadArgument
 from eval.cli import folders
 
 if TYPE_CHECKING:
@@ -59,6 +61,9 @@ def identify(
     threads: folders.Threads = None,
     jobs: folders.Jobs = None,
     accept_license: folders.AcceptLicense = False,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE.svg", help="Draw the cumulative match characteristic there.")
+    ] = None,
     as_json: folders.Json = False,
     debug: folders.Debug = False,
 ) -> None:
@@ -70,6 +75,9 @@ def identify(
     from eval.protocols.identification import identification
     from eval.splits import split
 
+    if plot:
+        _check_plot(plot)
+
     def drawn(labels):
         return split(labels, gallery=gallery, strangers=strangers, seed=seed)
 
@@ -77,6 +85,8 @@ def identify(
         rows, labels = found.embeddings, found.labels
         parts = drawn(labels)
         result = identification(rows[parts.gallery], labels[parts.gallery], rows[parts.probes], labels[parts.probes])
+    if plot:
+        _plot(plot, network.name, result)
     if as_json:
         from common.cli.tables import show_json
 
@@ -92,6 +102,25 @@ app.command(epilog=EPILOG)(failures.reported(identify))
 def main() -> None:
     """Run the command line on ``sys.argv`` and exit with its code."""
     run(app, PROGRAM)
+
+
+def _check_plot(path: Path) -> None:
+    """See that it can be drawn before anything long is done for it."""
+    from eval.report import check
+
+    if path.suffix != ".svg":
+        raise BadArgument(f"--plot draws an .svg file, not {path.name}.")
+    check(path.parent)
+
+
+def _plot(path: Path, name: str, result: "Identification") -> None:
+    from common.folders import write_whole
+    from eval.report.plots import cmc
+
+    try:
+        write_whole(path, cmc([(name, result.cmc)]))
+    except OSError as error:
+        raise BadArgument(f"{path} cannot be written: {error.strerror}.") from None
 
 
 def _document(result: "Identification") -> dict:

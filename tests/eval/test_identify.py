@@ -1,6 +1,7 @@
 """identify.py: a gallery drawn from a folder of identities, and everybody else searched in it."""
 
 import json
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -119,3 +120,11 @@ def test_embeddings_that_all_pairs_kept_are_taken(run, tmp_path, model):
     run(*arguments)
     after = (tmp_path / "kept" / "embeddings.npy").stat()
     assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
+
+
+def test_the_characteristic_is_drawn_where_asked(run, tmp_path):
+    pytest.importorskip("matplotlib", reason="plots need it: pip install '.[eval]'")
+    people.folder(tmp_path / "set", [4, 4])
+    run(tmp_path / "set", "--plot", tmp_path / "new" / "cmc.svg")
+    assert ElementTree.parse(tmp_path / "new" / "cmc.svg").getroot().tag.endswith("svg")
+    assert "--plot draws an .svg file" in run(tmp_path / "set", "--plot", tmp_path / "cmc.png", code=2)[1]
