@@ -93,3 +93,47 @@ class BadCheckpoint(FaceError):
 
 class TrainingDiverged(FaceError):
     """A training step whose loss or gradients are not finite; the batch that caused it was saved."""
+
+
+class BadVideo(FaceError):
+    """A video or camera that cannot be read, or a video that cannot be written."""
+
+
+class Cancelled(FaceError):
+    """Work that its caller called off; nothing of it was kept."""
+
+
+class KeyRefused(FaceError):
+    """An API key that is unknown, wrong, revoked or expired."""
+
+
+class UnknownKey(FaceError):
+    """An API key that is to be revoked and is not there."""
+
+
+class IdempotencyConflict(FaceError):
+    """An idempotency key that was used for another request."""
+
+
+class UnknownJob(FaceError):
+    """A job the database does not hold."""
+
+
+class JobLost(FaceError):
+    """A job that the worker no longer has: its lease ran out, and the job was taken up or ended by another."""
+
+
+class NothingToUndo(FaceError):
+    """A deletion that cannot be undone: the time for it is over, or there was none."""
+
+
+class VersionConflict(FaceError):
+    """A person who is not as the caller expected: somebody else was faster."""
+
+
+class NameTaken(BadName):
+    """A name that somebody has already."""
+
+
+class UnknownPhoto(FaceError):
+    """A photo that its person does not have."""

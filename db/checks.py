@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from numbers import Integral, Real
 from typing import Any
 
@@ -13,7 +14,11 @@ from db.records import Face
 
 MAX_SOURCE_CHARACTERS = 4096
 MAX_METADATA_BYTES = 65_535
+MAX_CHARACTERS = 255
+MOST_ROWS = 1000  # of a page
+MOST_AGE = timedelta(days=365_000)
 SHA256 = re.compile("[0-9a-f]{64}")
+WORD = re.compile("[a-z0-9._-]{1,64}")
 
 
 def face_rows(faces: Mapping[str, Sequence[Face]], dimension: int) -> dict[str, list[dict[str, Any]]]:
@@ -93,17 +98,76 @@ def revision(value: Any) -> int:
 
 def metadata(value: Any) -> dict[str, Any] | None:
     """Metadata of a person: a dict that JSON holds without loss, or None. Raises BadArgument."""
+    return document(value, "The metadata of a person", MAX_METADATA_BYTES)
+
+
+def document(value: Any, what: str, most_bytes: int) -> dict[str, Any] | None:
+    """A dict that JSON holds without loss in so many bytes, or None; ``what`` opens the sentence of the error.
+
+    Raises:
+        BadArgument: something else.
+    """
     if value is None:
         return None
-    expected = (
-        f"The metadata of a person is a dict of JSON values, at most {MAX_METADATA_BYTES} bytes, or None"
-    )
+    expected = f"{what} is a dict of JSON values, at most {most_bytes} bytes, or None"
     if not isinstance(value, dict):
         raise BadArgument(f"{expected}, not {type(value).__name__}.")
     try:
         size = len(json.dumps(value, allow_nan=False, ensure_ascii=False).encode())
     except (TypeError, ValueError, RecursionError):
         raise BadArgument(f"{expected}; this dict holds something that JSON cannot.") from None
-    if size > MAX_METADATA_BYTES:
+    if size > most_bytes:
         raise BadArgument(f"{expected}; this one has {size} bytes.")
     return value
+
+
+def text(value: Any, what: str, most: int = MAX_CHARACTERS) -> str:
+    """Printable text of 1..``most`` characters; ``what`` opens the sentence of the error. Raises BadArgument."""
+    if not isinstance(value, str) or not 0 < len(value) <= most or not value.isprintable():
+        raise BadArgument(f"{what} is printable text (str) of 1 to {most} characters.")
+    return value
+
+
+def word(value: Any, what: str) -> str:
+    """A short name that programs choose, such as "person.add". Raises BadArgument."""
+    if not isinstance(value, str) or not WORD.fullmatch(value):
+        raise BadArgument(f"{what} is 1 to 64 of a-z, 0-9, '.', '_', '-', not {value!r:.40}.")
+    return value
+
+
+def page(limit: Any) -> int:
+    """How many rows a page of a list has. Raises BadArgument."""
+    if positive(limit, "The limit of a list") > MOST_ROWS:
+        raise BadArgument(f"A list gives at most {MOST_ROWS} at a time: ask for the next page.")
+    return int(limit)
+
+
+def moment(value: Any, what: str) -> datetime:
+    """A moment as the tables keep it, UTC without a time zone; ``what`` opens the sentence of the error.
+
+    Raises:
+        BadArgument: no datetime, or one without a time zone.
+    """
+    if not isinstance(value, datetime) or value.tzinfo is None:
+        raise BadArgument(f"{what} is a datetime with a time zone, not {value!r:.40}.")
+    return value.astimezone(UTC).replace(tzinfo=None)
+
+
+def age(value: Any, what: str) -> timedelta:
+    """A length of time above zero, at most a thousand years; ``what`` opens the sentence of the error.
+
+    Raises:
+        BadArgument: something else.
+    """
+    if not isinstance(value, timedelta) or not timedelta() < value <= MOST_AGE:
+        raise BadArgument(f"{what} is a timedelta above zero, at most {MOST_AGE.days} days, not {value!r:.60}.")
+    return value
+
+
+def lifetime(seconds: Any, what: str) -> timedelta:
+    """Seconds above 0, at most a week, as a length of time; ``what`` opens the sentence of the error.
+
+    Raises:
+        BadArgument: something else.
+    """
+    return timedelta(seconds=number(seconds, 0.001, 604_800, f"{what} (seconds)"))

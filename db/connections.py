@@ -34,6 +34,7 @@ class Connections:
     Attributes:
         place: path or host, for errors.
         is_sqlite: a file or memory, not a server.
+        in_memory: memory.
         timeout: seconds after which a call that cannot be done is an error.
     """
 
@@ -42,7 +43,7 @@ class Connections:
         self._patient_engine = lambda: engines.create(url, timeout, password_file, patient=True)[0]
         self.timeout = timeout
         self.is_sqlite = self.engine.dialect.name == "sqlite"
-        self._in_memory = self.is_sqlite and not self.engine.url.database
+        self.in_memory = self.is_sqlite and not self.engine.url.database
         self._driver_errors = _driver_errors(self.engine)
         self._closed = False
         self._reached = False
@@ -53,6 +54,14 @@ class Connections:
     def lock_seconds(self) -> int:
         """How long a statement may wait for a named lock: a server's answer is not awaited for longer."""
         return max(1, int(self.timeout / 3))
+
+    @property
+    def server(self) -> str:
+        """What runs the database, such as "SQLite 3.45.1" or "MariaDB 11.4.2". Raises DatabaseError."""
+        if self.is_sqlite:
+            return f"SQLite {self.row('SELECT sqlite_version()')[0]}"
+        version = self.row("SELECT VERSION()")[0]
+        return f"{'MariaDB' if 'MariaDB' in version else 'MySQL'} {version.split('-')[0]}"
 
     def read(self, work: Callable[[sa.Connection], Result]) -> Result:
         """``work`` of a connection whose reads all see one state of the database.
@@ -136,7 +145,7 @@ class Connections:
     def _alone_in_file(self, purpose: str) -> Iterator[None]:
         from filelock import FileLock, Timeout
 
-        if self._in_memory:
+        if self.in_memory:
             yield
             return
         lock = FileLock(f"{self.place}.{purpose}.lock", timeout=self.timeout, mode=0o600)
@@ -204,6 +213,17 @@ class Connections:
                 finally:
                     connection.execute(f"PRAGMA busy_timeout={int(1000 * self.timeout)}")
 
+    @contextmanager
+    def outside_transactions(self) -> Iterator[Any]:
+        """The driver's connection, for statements that no transaction may hold, such as VACUUM.
+
+        Raises:
+            DatabaseError: the database is closed, or a statement fails.
+        """
+        self._check_open()
+        with self._translated(), self._driver_connection() as connection:
+            yield connection
+
     def close(self) -> None:
         """Close all connections; a database in memory is gone."""
         self._closed = True
@@ -211,7 +231,7 @@ class Connections:
 
     def leave(self) -> None:
         """Close idle connections; later transactions make new ones."""
-        if not self._in_memory:
+        if not self.in_memory:
             self.engine.dispose()
 
     def _persistently(self, attempt: Callable[[], Result]) -> Result:

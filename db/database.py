@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -9,21 +10,26 @@ from uuid import uuid4
 import sqlalchemy as sa
 
 from common.errors import BadArgument, BadName, DatabaseError, ModelMismatch, UnknownGallery
-from db import checks, following, people, versions
+from db import checks, following, people, undo, versions
 from db import names as naming
+from db.audit import Audit
 from db.connections import Connections
 from db.following import Following
 from db.gallery import Gallery
+from db.idempotency import Idempotency
+from db.jobs import Jobs
+from db.keys import Keys
 from db.records import Summary
 from db.schema import deletions, faces, galleries, gallery_names, now, persons, reembeddings, templates
+from db.scrub import Scrubbed, scrub
 from db.summaries import summaries
+from db.tidying import Tidied, tidy
 
 if TYPE_CHECKING:
     from db.portable_file import GalleryFile
     from db.portable_import import Imported
 
 TIMEOUT = 10.0
-MAX_CHARACTERS = 255
 SHOWN_DIGEST = 12
 STAGED = 100  # characters of a name within the name of a gallery that is not finished
 
@@ -41,12 +47,18 @@ _columns = (
 
 
 class Database:
-    """An open database; see :func:`db.open`. May be used from several threads, and as a context manager."""
+    """An open database; see :func:`db.open`. May be used from several threads, and as a context manager.
+
+    Attributes:
+        keys, audit, idempotency, jobs: what the service keeps; see the modules of these names.
+    """
 
     def __init__(self, url: str, timeout: float = TIMEOUT, password_file: str | Path | None = None):
         self._connections = Connections(
             url, checks.number(timeout, 0.1, 86400, "The timeout of a database (seconds)"), password_file
         )
+        self.keys, self.audit = Keys(self._connections), Audit(self._connections)
+        self.idempotency, self.jobs = Idempotency(self._connections), Jobs(self._connections)
         try:
             versions.set_up(self._connections)
         except BaseException:
@@ -70,10 +82,7 @@ class Database:
     @property
     def engine(self) -> str:
         """What runs it, such as "SQLite 3.45.1" or "MariaDB 11.4.2". Raises DatabaseError."""
-        if self._connections.is_sqlite:
-            return f"SQLite {self._connections.row('SELECT sqlite_version()')[0]}"
-        version = self._connections.row("SELECT VERSION()")[0]
-        return f"{'MariaDB' if 'MariaDB' in version else 'MySQL'} {version.split('-')[0]}"
+        return self._connections.server
 
     @property
     def revision(self) -> str:
@@ -267,6 +276,25 @@ class Database:
             self._connections.write(lambda connection, here=gallery_id: _purge_gallery(connection, here))
         self._connections.erase_log()
 
+    def scrub(self) -> Scrubbed:
+        """Rewrite what held rows that were deleted, so that the files hold nothing of them; see :mod:`db.scrub`.
+
+        Raises:
+            DatabaseError.
+        """
+        return scrub(self._connections)
+
+    def tidy(self, jobs_age: timedelta = timedelta(days=7), audit_age: timedelta | None = None) -> Tidied:
+        """Remove what has had its time, and store when API keys were last used: to be called about once a minute.
+
+        What was kept for undoing and idempotency keys have their own time; jobs go so long after they ended, entries
+        of the audit log at that age (None: never).
+
+        Raises:
+            BadArgument: not an age. DatabaseError.
+        """
+        return tidy(self, jobs_age, audit_age)
+
     @contextmanager
     def alone(self, purpose: str) -> Iterator[None]:
         """Keep other processes that ask for the same purpose out of the block, as long as it lasts.
@@ -360,6 +388,7 @@ def _purge_portion(connection: sa.Connection, gallery_id: int) -> None:
 def _purge_gallery(connection: sa.Connection, gallery_id: int) -> None:
     if connection.scalar(sa.select(persons.c.id).where(persons.c.gallery_id == gallery_id).limit(1)) is not None:
         return  # somebody was adding as it was deleted: the next purge
+    undo.remove(connection, undo.ids_of(connection, gallery_id))
     connection.execute(sa.delete(reembeddings).where(reembeddings.c.source_id == gallery_id))
     for column in (reembeddings.c.gallery_id, deletions.c.gallery_id, galleries.c.id):
         connection.execute(sa.delete(column.table).where(column == gallery_id))
@@ -367,16 +396,10 @@ def _purge_gallery(connection: sa.Connection, gallery_id: int) -> None:
 
 def _model_values(name: str, digest: str, dimension: int) -> dict[str, Any]:
     return {
-        "model_name": _text(name, "The name of a model"),
-        "model_digest": _text(digest, "The digest of a model"),
+        "model_name": checks.text(name, "The name of a model"),
+        "model_digest": checks.text(digest, "The digest of a model"),
         "dimension": checks.positive(dimension, "The dimension of embeddings"),
     }
-
-
-def _text(value: Any, what: str) -> str:
-    if not isinstance(value, str) or not 0 < len(value) <= MAX_CHARACTERS or not value.isprintable():
-        raise BadArgument(f"{what} is printable text (str) of 1 to {MAX_CHARACTERS} characters.")
-    return value
 
 
 def _check_model(row: sa.Row, asked: dict[str, Any]) -> None:

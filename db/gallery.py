@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import sqlalchemy as sa
@@ -15,6 +16,11 @@ from db.connections import Connections
 from db.records import Changes, Face, Matching, Person, Photo, Rows, State, Threshold
 from db.schema import deletions, faces, galleries, gallery_names, persons, templates
 from db.write import Write, explain_missing
+
+if TYPE_CHECKING:
+    from db.erasure import Receipt
+    from db.retention import Expired
+    from db.undo import Discarded
 
 SCANNED = 4_000  # persons per statement
 
@@ -208,13 +214,71 @@ class Gallery:
         Raises:
             UnknownPerson: persons who are not there; the message lists them.
         """
-        wanted = _cleaned(names)
+        wanted = naming.distinct(names)
         if wanted:
             self._write(
                 lambda write: people.remove(write, people.require(write.connection, self._id, wanted).values())
             )
             self._connections.erase_log()
         return wanted
+
+    def discard(self, names: str | Iterable[str], seconds: float = 60.0) -> "Discarded":
+        """Forget persons so that it can be undone for so many seconds; everyone else sees them gone at once.
+
+        Returns:
+            What :meth:`undo` takes, and until when. After that, what was kept of them goes with the next call of this
+            or of :meth:`db.database.Database.tidy`.
+
+        Raises:
+            UnknownPerson: persons who are not there; the message lists them, and nobody is forgotten.
+            BadArgument: no number of seconds, above 0 and at most a week.
+        """
+        from db.undo import discard
+
+        return discard(self, names, seconds)
+
+    def undo(self, token: str) -> list[Person]:
+        """Bring back the persons of a :meth:`discard`: photos, crops, metadata and dates, under new ids; all or none.
+
+        Raises:
+            NothingToUndo: its time is over, it was undone already, or there was none in this gallery.
+            BadName: somebody else has one of the names by now.
+        """
+        from db.undo import undo
+
+        return undo(self, token)
+
+    def erase(self, names: str | Iterable[str]) -> "Receipt":
+        """Forget persons for good: out of the tables, out of what was kept for undoing, and out of the files.
+
+        On SQLite the file is rewritten and searched for what was in it; on a server the tables are rebuilt. Both take
+        as long as copying the tables does; writers wait.
+
+        Returns:
+            What was done, what could not be, and what is beyond reach: see :class:`db.erasure.Receipt`.
+
+        Raises:
+            UnknownPerson: persons who are neither there nor kept for undoing; nobody is erased.
+            BadArgument: nobody was named.
+        """
+        from db.erasure import erase
+
+        return erase(self, names)
+
+    def expire(self, older_than: timedelta, dry_run: bool = False) -> "Expired":
+        """Forget photos that were added longer ago than that, and the persons who have none left.
+
+        It goes on portion by portion; where it is interrupted, the next call goes on.
+
+        Args:
+            dry_run: only tell what would be forgotten.
+
+        Raises:
+            BadArgument: not a timedelta above zero.
+        """
+        from db.retention import expire
+
+        return expire(self, older_than, dry_run)
 
     def rename(self, name: str, new_name: str) -> Person:
         """Give a person another name.
@@ -244,7 +308,7 @@ class Gallery:
             UnknownPerson: a person who is not there.
             BadArgument: somebody is to be merged with himself, or nobody.
         """
-        wanted, into = _cleaned(names), naming.clean(into)
+        wanted, into = naming.distinct(names), naming.clean(into)
         if not wanted or into in wanted:
             raise BadArgument("Merging needs at least one person other than the one to merge into.")
 
@@ -480,10 +544,6 @@ def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise BadArgument(f"A name or its beginning is text (str), not {type(value).__name__}.")
     return naming.normalised(value)
-
-
-def _cleaned(names: str | Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(naming.clean(name) for name in ([names] if isinstance(names, str) else names)))
 
 
 def _as_list(values: Any) -> list:

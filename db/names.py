@@ -1,7 +1,7 @@
 """Names of persons and galleries: what is allowed, and the one form in which it is stored."""
 
 import unicodedata
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from common.errors import BadName
@@ -38,6 +38,11 @@ def clean(name: Any, what: str = "person") -> str:
             f"{excerpt(cleaned)} has {len(cleaned)}."
         )
     return cleaned
+
+
+def distinct(names: str | Iterable[str]) -> list[str]:
+    """The stored forms of one name or several, each once. Raises BadName."""
+    return list(dict.fromkeys(clean(name) for name in ([names] if isinstance(names, str) else names)))
 
 
 def normalised(text: str) -> str:

@@ -128,6 +128,112 @@ writes = sa.Table(
     **OPTIONS,
 )
 
+# What the service keeps: docs/security.md. A key's gallery is the id of a name, without a reference: who has the name
+# of a gallery that was deleted has none, and ids are not given out twice.
+api_keys = sa.Table(
+    "api_keys",
+    tables,
+    sa.Column("id", _id, primary_key=True),
+    sa.Column("public_id", sa.String(12), nullable=False),
+    sa.Column("digest", _sha256, nullable=False),  # of the secret
+    sa.Column("name", _name, nullable=False),
+    sa.Column("role", sa.String(16), nullable=False),
+    sa.Column("gallery_name_id", _id),
+    sa.Column("created", _moment, nullable=False),
+    sa.Column("expires", _moment),
+    sa.Column("revoked", _moment),
+    sa.Column("last_used", _moment),
+    sa.UniqueConstraint("public_id", name="api_keys_public_id"),
+    **OPTIONS,
+)
+
+audit_entries = sa.Table(
+    "audit_entries",
+    tables,
+    sa.Column("id", _id, primary_key=True),
+    sa.Column("moment", _moment, nullable=False),
+    sa.Column("actor", _name, nullable=False),
+    sa.Column("action", sa.String(64), nullable=False),
+    sa.Column("outcome", sa.String(64), nullable=False),
+    sa.Column("gallery", _name),
+    sa.Column("person", _name),
+    sa.Column("request_id", sa.String(64)),
+    sa.Column("details", sa.JSON(none_as_null=True)),
+    sa.Index("audit_moment", "moment"),
+    sa.Index("audit_person", "person", "id"),
+    **OPTIONS,
+)
+
+# A key that is claimed has an owner until it has an answer.
+idempotency_keys = sa.Table(
+    "idempotency_keys",
+    tables,
+    sa.Column("digest", _sha256, primary_key=True),  # of scope and key
+    sa.Column("fingerprint", _sha256, nullable=False),  # of the request
+    sa.Column("owner", sa.String(32)),
+    sa.Column("expires", _moment, nullable=False, index=True),
+    sa.Column("status", sa.Integer),
+    sa.Column("headers", sa.JSON(none_as_null=True)),
+    sa.Column("body", _blob),
+    **OPTIONS,
+)
+
+jobs = sa.Table(
+    "jobs",
+    tables,
+    sa.Column("id", _id, primary_key=True),
+    sa.Column("kind", sa.String(64), nullable=False),
+    sa.Column("owner", _name),
+    sa.Column("parameters", sa.JSON(none_as_null=True)),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("done", sa.BigInteger, nullable=False),
+    sa.Column("total", sa.BigInteger),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("most_attempts", sa.Integer, nullable=False),
+    sa.Column("cancel_requested", sa.Boolean, nullable=False),
+    sa.Column("worker", _name),
+    sa.Column("lease", sa.String(32)),  # of the worker that has it, which nobody else knows
+    sa.Column("leased_until", _moment),
+    sa.Column("result", sa.JSON(none_as_null=True)),
+    sa.Column("error", sa.Text),
+    sa.Column("created", _moment, nullable=False),
+    sa.Column("started", _moment),
+    sa.Column("finished", _moment),
+    sa.Index("jobs_state", "state", "id"),
+    **OPTIONS,
+)
+
+# People who were deleted, for as long as that can be undone: no list, search or index reads these.
+undo_persons = sa.Table(
+    "undo_persons",
+    tables,
+    sa.Column("id", _id, primary_key=True),
+    sa.Column("token", sa.String(32), nullable=False, index=True),
+    sa.Column("gallery_id", _id, sa.ForeignKey("galleries.id"), nullable=False),
+    sa.Column("person_id", _id, nullable=False),
+    sa.Column("name", _name, nullable=False),
+    sa.Column("metadata", sa.JSON(none_as_null=True)),
+    sa.Column("origin_id", _id),
+    sa.Column("created", _moment, nullable=False),
+    sa.Column("expires", _moment, nullable=False, index=True),
+    sa.Index("undo_persons_name", "gallery_id", "name"),
+    **OPTIONS,
+)
+
+undo_faces = sa.Table(
+    "undo_faces",
+    tables,
+    sa.Column("id", _id, primary_key=True),
+    sa.Column("undo_id", _id, sa.ForeignKey("undo_persons.id"), nullable=False, index=True),
+    sa.Column("embedding", _blob, nullable=False),
+    sa.Column("crop", _blob),
+    sa.Column("source", sa.Text),
+    sa.Column("picture", _sha256),
+    sa.Column("score", sa.Double),
+    sa.Column("created", _moment, nullable=False),
+    **OPTIONS,
+)
+
 
 def now(seconds: float = 0) -> datetime:
     """The moment ``seconds`` from now as the tables keep it: UTC without a time zone."""

@@ -15,6 +15,8 @@ from mtcnn import Detector
 from mtcnn.align import align
 from mtcnn.detector import most_prominent
 from mtcnn.pictures import Picture, read_picture
+from recognizer.duplicates import Duplicates
+from recognizer.gates import OPEN, Gates
 from recognizer.results import Refusal
 
 SMALLEST_EYE_DISTANCE = 10.0  # pixels; below, a 112-pixel face is mostly invented
@@ -27,9 +29,10 @@ class Sighting:
     Attributes:
         name, source: the person, and what the picture is called.
         crop: the aligned face, uint8 ``[112, 112, 3]`` BGR; None where there is none to use.
-        reason: why there is none; or what was decided, such as which of several faces was taken.
+        reason: why there is none.
         score: the detector's confidence, 0..1.
         picture: SHA-256 of the picture's bytes, in hexadecimal.
+        notes: what was decided, such as which of several faces was taken, and what is wrong with it.
     """
 
     name: str
@@ -38,10 +41,17 @@ class Sighting:
     reason: str | None = None
     score: float = 0.0
     picture: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 def look(
-    name: str, source: str, img: Picture, detector: Detector, size: tuple[int, int], picture: str | None = None
+    name: str,
+    source: str,
+    img: Picture,
+    detector: Detector,
+    size: tuple[int, int],
+    picture: str | None = None,
+    gates: Gates = OPEN,
 ) -> Sighting:
     """Find the face that a picture is about; ``picture`` is its digest where that is known already."""
     try:
@@ -54,17 +64,21 @@ def look(
     detections = detector.detect(pixels)
     if not len(detections):
         return Sighting(name, source, reason="no face found")
-    face = detections[most_prominent(detections, pixels.shape)]
+    chosen = most_prominent(detections, pixels.shape)
+    face = detections[chosen]
     eyes = face.landmarks[0, :2]
     if np.linalg.norm(eyes[1] - eyes[0]) < SMALLEST_EYE_DISTANCE:
         reason = f"face too small: the eyes must be at least {SMALLEST_EYE_DISTANCE:.0f} pixels apart"
         return Sighting(name, source, reason=reason)
-    note = None
+    verdict = gates.judge(pixels, detections, chosen)
+    if verdict.refusal is not None:
+        return Sighting(name, source, reason=verdict.refusal)
+    notes = verdict.notes
     if len(detections) > 1:
         left, top, right, bottom = (round(float(value)) for value in face.boxes[0])
-        note = f"{len(detections)} faces; took the most prominent, at {left},{top}-{right},{bottom}"
+        notes = (f"{len(detections)} faces; took the most prominent, at {left},{top}-{right},{bottom}", *notes)
     crop = align(pixels, face.landmarks, size)[0]
-    return Sighting(name, source, crop, note, float(face.scores[0]), picture)
+    return Sighting(name, source, crop, score=float(face.scores[0]), picture=picture, notes=notes)
 
 
 def digest(img: Picture) -> str:
@@ -99,8 +113,8 @@ class Gathered:
         if sighting.crop is not None:
             self.usable.append(sighting)
         if sighting.reason is not None:
-            report = self.refused if sighting.crop is None else self.notes
-            report.append(Refusal(sighting.name, sighting.source, sighting.reason))
+            self.refused.append(Refusal(sighting.name, sighting.source, sighting.reason))
+        self.notes += [Refusal(sighting.name, sighting.source, note) for note in sighting.notes]
 
     def faces(self, embeddings: Iterable[np.ndarray], store_crops: bool) -> dict[str, list[Face]]:
         """The usable sightings as faces to be stored, by person; ``embeddings`` are in their order."""
@@ -110,6 +124,11 @@ class Gathered:
             face = Face(row, sighting.source, sighting.score, crop, sighting.picture)
             faces.setdefault(sighting.name, []).append(face)
         return faces
+
+    def compared(self, embeddings: np.ndarray, duplicates: Duplicates) -> list[Refusal]:
+        """A note for each usable sighting that is as near to somebody else as photos of one person are."""
+        people = [sighting.name for sighting in self.usable]
+        return duplicates.notes(people, [sighting.source for sighting in self.usable], embeddings)
 
     def require_some(self) -> None:
         """Raise NothingEnrolled, saying why, where no picture was usable."""

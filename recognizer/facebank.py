@@ -6,17 +6,20 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from common.errors import BadName
+from db import Face
 from db.names import clean
 from mtcnn import Detector
 from mtcnn.pictures import Picture
 from networks import Network
+from recognizer.duplicates import Duplicates
 from recognizer.enrolment import Gathered, Sighting, digest, look, nothing_enrolled
 from recognizer.forms import facebank
+from recognizer.gates import Gates
 from recognizer.results import Enrolment, Progress, Refusal
 
 if TYPE_CHECKING:  # it imports SQLAlchemy
@@ -51,12 +54,16 @@ class FacebankEnrolment:
     Attributes:
         gallery, model, detector: where to, and with what.
         store_crops: whether aligned faces are stored, too.
+        gates: what is asked of photos.
+        duplicates: compares each batch with who is stored by then.
     """
 
     gallery: "Gallery"
     model: Network
     detector: Detector
     store_crops: bool
+    gates: Gates
+    duplicates: Duplicates
 
     def run(self, folder: Path, progress: Progress | None = None) -> Enrolment:
         """Enrol everyone of ``FOLDER/NAME/*.jpg``.
@@ -66,7 +73,7 @@ class FacebankEnrolment:
         """
         refused, batches = _batches(facebank(folder))
         total = sum(len(batch.photos) for batch in batches)
-        done, notes = Done(), []
+        done = Done()
         with ThreadPoolExecutor(1, "store") as writer:
             storing: Future | None = None
             sightings = self._sightings(batches)
@@ -79,12 +86,12 @@ class FacebankEnrolment:
                 if is_last:
                     storing = self._store(gathered, writer, storing, done)
                     refused += gathered.refused
-                    notes += gathered.notes
+                    done.notes += gathered.notes
                     gathered = Gathered()
             done.take(storing)
         if not done.added and not done.seen:
             raise nothing_enrolled(refused)
-        return Enrolment(done.added, refused, notes, done.seen)
+        return Enrolment(done.added, refused, done.notes, done.seen)
 
     def _sightings(self, batches: list[Batch]) -> Iterator[tuple[Sighting, bool]]:
         """What each photo shows, in order, and whether it is the last of its batch; read ahead in threads."""
@@ -110,18 +117,30 @@ class FacebankEnrolment:
             return Sighting(name, str(path), reason=f"unreadable: {error.strerror}")
         if picture in known:
             return Sighting(name, str(path), reason=SEEN)
-        return look(name, str(path), path, self.detector, self.model.card.input_size, picture)
+        return look(name, str(path), path, self.detector, self.model.card.input_size, picture, self.gates)
 
     def _store(
         self, gathered: Gathered, writer: ThreadPoolExecutor, storing: Future | None, done: "Done"
     ) -> Future | None:
-        """Embed a batch, and have it stored while the next one is read and embedded."""
+        """Embed a batch, and have it compared and stored while the next one is read and embedded."""
         if not gathered.usable:
             return storing
         embeddings = self.model.embed(np.stack([sighting.crop for sighting in gathered.usable]))
         faces = gathered.faces(embeddings, self.store_crops)
         done.take(storing)
-        return writer.submit(lambda: (len(gathered.usable), self.gallery.add_unseen(faces)))
+        return writer.submit(self._compare_and_store, gathered, embeddings, faces)
+
+    def _compare_and_store(self, gathered: Gathered, embeddings: np.ndarray, faces: dict[str, list[Face]]) -> "Stored":
+        notes = gathered.compared(embeddings, self.duplicates)
+        return Stored(len(gathered.usable), self.gallery.add_unseen(faces), notes)
+
+
+class Stored(NamedTuple):
+    """What became of a batch: photos in it, those added, by person, and notes on them."""
+
+    photos: int
+    added: dict[str, int]
+    notes: list[Refusal]
 
 
 @dataclass
@@ -131,16 +150,21 @@ class Done:
     Attributes:
         added: photos, by person.
         seen: photos that were there already, also where another process was faster.
+        notes: see ``Enrolment``.
     """
 
     added: dict[str, int] = field(default_factory=dict)
     seen: int = 0
+    notes: list[Refusal] = field(default_factory=list)
 
     def take(self, storing: Future | None) -> None:
-        """Wait until a batch (of so many photos) is stored, and count what it added."""
-        photos, added = storing.result() if storing else (0, {})
-        self.seen += photos - sum(added.values())
-        for name, count in added.items():
+        """Wait until a batch is stored, and count what it added."""
+        if storing is None:
+            return
+        stored = storing.result()
+        self.notes += stored.notes
+        self.seen += stored.photos - sum(stored.added.values())
+        for name, count in stored.added.items():
             if count:
                 self.added[name] = self.added.get(name, 0) + count
 

@@ -83,6 +83,11 @@ class GalleryIndex:
         return _snapshots() / f"{self._gallery.uid}-{self._matching}.index"
 
     @property
+    def is_loaded(self) -> bool:
+        """Whether the index is in memory, so that a search need not read the gallery first."""
+        return self._held is not None
+
+    @property
     def threshold(self) -> Threshold | None:
         """The gallery's threshold, as of the last search or, before any, as it is now."""
         return (self._held.state if self._held else self._gallery.state(self._matching)).threshold

@@ -19,10 +19,13 @@ from db.names import clean
 from mtcnn import Detections, Detector, Picture, read_picture
 from mtcnn.align import align
 from recognizer import settings as settings_file
+from recognizer.duplicates import Duplicates
 from recognizer.enrolment import Gathered, look
 from recognizer.facebank import FacebankEnrolment
 from recognizer.forms import Pictures, are_embeddings, as_list, each, is_many, people_and_pictures, source_of
+from recognizer.gates import Gates
 from recognizer.index import GalleryIndex, forget_snapshots
+from recognizer.liveness import Antispoof, Liveness
 from recognizer.results import Enrolment, Progress, Recognition, Refusal, Verification
 
 Done = TypeVar("Done")
@@ -47,6 +50,13 @@ class Recognizer:
         matching: "template": a face is compared with the mean of a person's photos; "photo": with each photo, of
             which the best counts.
         index: "auto" (by the number of people), "exact", "int8", "hnsw" or "milvus".
+        gates: what becomes of photos whose quality is below the limits of the settings at enrolment: "require" refuses
+            them, "report" stores them with a note, "off" does not measure it.
+        liveness: "report" says of each face that is recognised or enrolled whether it is a person before the camera;
+            "require" also calls nobody else by a name, and enrols nobody else; "off". ``verify`` and ready embeddings
+            are not concerned.
+        duplicates: whether enrolment notes photos that are as near to somebody else as photos of one person are:
+            "always", "never", or "auto": while the gallery has at most 100,000 people, or its index is in memory.
         config: another settings file than ``recognizer.yaml``.
         accept_license: accept the licences of models that ask for it.
         progress: wraps the reading of a large gallery: called with an iterable and its length.
@@ -69,6 +79,9 @@ class Recognizer:
         store_crops: bool | None = None,
         matching: str | None = None,
         index: str | None = None,
+        gates: str | None = None,
+        liveness: str | None = None,
+        duplicates: str | None = None,
         config: str | PathLike | None = None,
         accept_license: bool = False,
         progress: Progress | None = None,
@@ -76,9 +89,15 @@ class Recognizer:
         chosen = settings_file.read(
             config, model=model, database=database, gallery=gallery, threshold=threshold, device=device,
             precision=precision, threads=threads, store_crops=store_crops, matching=matching, index=index,
+            gates=gates, liveness=liveness, duplicates=duplicates,
         )  # fmt: skip
         _check_threshold(chosen.threshold)
-        self.model, self.detector = _networks(chosen, detector, accept_license)
+        self.model, self.detector, self._antispoof = _networks(chosen, detector, accept_license)
+        self._liveness_required = chosen.liveness == "require"
+        self.gates = Gates(
+            chosen.quality_limits() if chosen.gates != "off" else None, self._antispoof,
+            chosen.gates == "require", self._liveness_required,
+        )  # fmt: skip
         self._index = None
         self._database = db.open(chosen.database, chosen.database_timeout, chosen.database_password_file)
         try:
@@ -91,6 +110,7 @@ class Recognizer:
             progress,
         )  # fmt: skip
         self._threshold, self._store_crops = chosen.threshold, chosen.store_crops
+        self._duplicates = Duplicates(self._index, self._gallery, self._threshold_of_search, chosen.duplicates)
 
     def __repr__(self) -> str:
         return f"<Recognizer {self.model.name}, gallery {self._gallery.name!r}>"
@@ -117,6 +137,10 @@ class Recognizer:
         if stored is None:
             raise BadArgument(f"Nobody measured a threshold for {self.model.name}: give Recognizer(threshold=...).")
         return stored.similarity
+
+    def _threshold_of_search(self) -> float:
+        """The threshold as it was at the last search."""
+        return self._threshold if self._threshold is not None else self._stored_threshold(self._index.threshold)
 
     def detect(self, img: Pictures) -> Detections | list[Detections]:
         """The faces of a picture; a list of pictures gives a list."""
@@ -202,8 +226,12 @@ class Recognizer:
         if not all(ready):
             raise BadArgument("Give either pictures or embeddings for all people of a call.")
         faces = {each: [Face(row) for row in self._checked(given)] for each, given in people}
+        names = [clean(each) for each, rows in faces.items() for _ in rows]
+        sources = [f"embedding {number}" for rows in faces.values() for number in range(1, len(rows) + 1)]
+        embeddings = np.stack([face.embedding for rows in faces.values() for face in rows])
+        notes = self._duplicates.notes(names, sources, embeddings)
         self._add_to_known(faces)
-        return Enrolment({each: len(rows) for each, rows in faces.items()}, [], [])
+        return Enrolment({each: len(rows) for each, rows in faces.items()}, [], notes)
 
     def update_customs(
         self,
@@ -235,7 +263,9 @@ class Recognizer:
         Raises:
             NothingEnrolled: nothing was usable, and nothing had been enrolled before.
         """
-        enrolment = FacebankEnrolment(self._gallery, self.model, self.detector, self._store_crops)
+        enrolment = FacebankEnrolment(
+            self._gallery, self.model, self.detector, self._store_crops, self.gates, self._duplicates
+        )
         return enrolment.run(Path(folder), progress)
 
     def customs(self, prefix: str = "", after: str | None = None, limit: int | None = None) -> list[Person]:
@@ -293,28 +323,29 @@ class Recognizer:
         return np.split(embeddings, np.cumsum([len(each) for each in crops])[:-1])
 
     def _recognize(self, imgs: list[Picture]) -> list[list[Recognition]]:
-        found, crops = [], []
+        found, crops, alive = [], [], []
         for img in imgs:
             picture = read_picture(img)
             found.append(self.detector.detect(picture))
             crops.append(self._align(picture, found[-1]))
-        return [self._name(faces, rows) for faces, rows in zip(found, self._embed_many(crops))]
+            alive.append(self._antispoof(picture, found[-1]) if self._antispoof else [None] * len(found[-1]))
+        return [self._name(*each) for each in zip(found, self._embed_many(crops), alive)]
 
-    def _name(self, faces: Detections, embeddings: np.ndarray) -> list[Recognition]:
+    def _name(self, faces: Detections, embeddings: np.ndarray, alive: list[Liveness | None]) -> list[Recognition]:
         results, found = [], self._index.search(embeddings, 2)
-        threshold = self._threshold
-        if threshold is None:
-            threshold = self._stored_threshold(self._index.threshold)  # as it was at the search
+        threshold = self._threshold_of_search()
         for i, candidates in enumerate(found):
             best = candidates[0] if candidates else None
+            known = best is not None and best.similarity >= threshold
             results.append(
                 Recognition(
-                    name=best.name if best and best.similarity >= threshold else None,
+                    name=best.name if known and (not self._liveness_required or alive[i].live) else None,
                     similarity=best.similarity if best else -1.0,
                     runner_up=candidates[1] if len(candidates) > 1 else None,
                     box=faces.boxes[i],
                     landmarks=faces.landmarks[i],
                     score=float(faces.scores[i]),
+                    liveness=alive[i],
                 )
             )
         return results
@@ -323,14 +354,16 @@ class Recognizer:
         work = [(clean(name), img, number) for name, imgs in people for number, img in enumerate(imgs, 1)]
         gathered = Gathered()
         for name, img, number in progress(work, len(work)) if progress else work:
-            gathered.take(look(name, source_of(img, number), img, self.detector, self.model.card.input_size))
+            source, size = source_of(img, number), self.model.card.input_size
+            gathered.take(look(name, source, img, self.detector, size, gates=self.gates))
         empty = [Refusal(clean(name), "", "no pictures given") for name, imgs in people if not imgs]
         gathered.refused.extend(empty)
         gathered.require_some()
         embeddings = self.model.embed(np.stack([sighting.crop for sighting in gathered.usable]))
         faces = gathered.faces(embeddings, self._store_crops)
+        notes = gathered.notes + gathered.compared(embeddings, self._duplicates)
         store(faces)
-        return Enrolment({name: len(rows) for name, rows in faces.items()}, gathered.refused, gathered.notes)
+        return Enrolment({name: len(rows) for name, rows in faces.items()}, gathered.refused, notes)
 
     def _add_to_known(self, faces: Mapping[str, list[Face]]) -> None:
         self._gallery.add_many(faces, create=False)
@@ -348,16 +381,17 @@ class Recognizer:
 
 def _networks(
     chosen: settings_file.Settings, detector: str | Detector | None, accept_license: bool
-) -> tuple[networks.Network, Detector]:
-    """Both networks, and SQLAlchemy's import, side by side: a command took 1.9 s instead of 2.3 on two cores."""
+) -> tuple[networks.Network, Detector, Antispoof | None]:
+    """All networks, and SQLAlchemy's import, side by side: a command took 1.9 s instead of 2.3 on two cores."""
     with ThreadPoolExecutor() as pool:
         model = pool.submit(
             networks.load, chosen.model, threads=chosen.threads, precision=chosen.precision, device=chosen.device,
             accept_license=accept_license,
         )  # fmt: skip
         finder = pool.submit(_detector, detector, chosen, accept_license)
+        antispoof = pool.submit(_antispoof, chosen)
         pool.submit(import_module, "db.database")
-        return model.result(), finder.result()
+        return model.result(), finder.result(), antispoof.result()
 
 
 def _detector(given: str | Detector | None, chosen: settings_file.Settings, accept_license: bool) -> Detector:
@@ -367,6 +401,10 @@ def _detector(given: str | Detector | None, chosen: settings_file.Settings, acce
     if chosen.threads is not None:
         options.setdefault("threads", chosen.threads)
     return mtcnn.create(given or chosen.detector, **options)
+
+
+def _antispoof(chosen: settings_file.Settings) -> Antispoof | None:
+    return None if chosen.liveness == "off" else Antispoof(chosen.liveness_limits(), chosen.threads)
 
 
 def _check_threshold(threshold: float | None) -> None:

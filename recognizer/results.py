@@ -2,9 +2,12 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from recognizer.liveness import Liveness
 
 # Wraps an iteration for a progress bar: called with the iterable and its length, yields the same.
 Progress: TypeAlias = Callable[[Iterable, int], Iterable]
@@ -29,6 +32,7 @@ class Recognition:
         box: float32 ``[4]``, x1, y1, x2, y2 in pixels.
         landmarks: float32 ``[5, 2]``, see ``mtcnn.Detections``.
         score: the detector's confidence, 0..1.
+        liveness: whether the face is a person before the camera; None where that was not asked.
     """
 
     name: str | None
@@ -37,14 +41,15 @@ class Recognition:
     box: np.ndarray = field(repr=False)
     landmarks: np.ndarray = field(repr=False)
     score: float
+    liveness: "Liveness | None" = None
 
     def to_mapping(self) -> dict[str, Any]:
-        """Plain values for JSON."""
+        """Plain values for JSON; ``liveness`` is there where it was asked."""
         runner_up = self.runner_up and {
             "name": self.runner_up.name,
             "similarity": round(self.runner_up.similarity, 4),
         }
-        return {
+        mapping = {
             "name": self.name,
             "similarity": round(self.similarity, 4),
             "runner_up": runner_up,
@@ -52,6 +57,7 @@ class Recognition:
             "landmarks": [[round(float(x), 1), round(float(y), 1)] for x, y in self.landmarks],
             "score": round(self.score, 4),
         }
+        return mapping | ({"liveness": self.liveness.to_mapping()} if self.liveness else {})
 
 
 @dataclass(frozen=True)
@@ -85,7 +91,8 @@ class Enrolment:
     Attributes:
         added: photos stored, by person.
         refused: pictures that could not be used.
-        notes: what was decided on pictures that were used, such as which of several faces was taken.
+        notes: what was decided on pictures that were used, such as which of several faces was taken; and what is
+            doubtful about them, such as that they are near to another person.
         seen: photos of a facebank that were passed over because their person has them already.
     """
 

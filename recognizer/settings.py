@@ -3,22 +3,44 @@
 import os
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from common import config
 from common.errors import BadConfig
 from common.folders import data_folder
+from recognizer import limits
+from recognizer.environment import parsed
+from recognizer.liveness import LivenessLimits
+from recognizer.quality import QualityLimits
+
+if TYPE_CHECKING:
+    from recognizer.service.settings import ServiceSettings
 
 DEFAULT = "recognizer.yaml"
 # Keys that version 0.1.0 did not have: a file of that time may lack them, and then means what is installed.
 LATER = {
     "database_password_file", "database_timeout", "store_crops", "matching", "index", "index_options", "snapshot",
+    "gates", "quality", "duplicates", "liveness", "liveness_options", "service",
 }  # fmt: skip
 CHOICES = {
     "matching": ("template", "photo"),
     "index": ("auto", "exact", "int8", "hnsw", "milvus"),
     "snapshot": ("auto", "always", "never"),
+    "gates": ("require", "report", "off"),
+    "duplicates": ("auto", "always", "never"),
+    "liveness": ("off", "report", "require"),
 }
+KINDS: dict[str, type | tuple[type, ...]] = {
+    "model": str, "detector": str, "detector_options": dict, "database": str,
+    "database_password_file": (str, type(None)), "database_timeout": (int, float), "gallery": str,
+    "store_crops": bool, "matching": str, "index": str, "index_options": dict, "snapshot": str,
+    "threshold": (int, float, type(None)), "device": str, "precision": str, "threads": (int, type(None)),
+    "gates": str, "quality": dict, "duplicates": str, "liveness": str, "liveness_options": dict,
+    "service": dict,
+}  # fmt: skip
+PREFIX = "RECOGNIZER_"
+ELSEWHERE = {"database_password_file", "service"}  # whose variables are read by db.open and by the service
+LIMITS = {"quality": QualityLimits, "liveness_options": LivenessLimits}
 
 
 @dataclass(frozen=True)
@@ -41,12 +63,33 @@ class Settings:
     device: str
     precision: str
     threads: int | None
+    gates: str
+    quality: dict[str, float | None]
+    duplicates: str
+    liveness: str
+    liveness_options: dict[str, float | None]
+    service: dict[str, Any]
+
+    def quality_limits(self) -> QualityLimits:
+        """``quality`` as limits; what it lacks is as installed."""
+        return limits.from_mapping(QualityLimits, self.quality, "quality")
+
+    def liveness_limits(self) -> LivenessLimits:
+        """``liveness_options`` as limits; what it lacks is as installed."""
+        return limits.from_mapping(LivenessLimits, self.liveness_options, "liveness_options")
+
+    def service_settings(self) -> "ServiceSettings":
+        """``service`` and the environment as settings; what they lack is as installed. Raises BadConfig."""
+        from recognizer.service.settings import from_mapping
+
+        return from_mapping(self.service)
 
 
 def read(path: str | Path | None = None, **given: Any) -> Settings:
     """Settings of a YAML file (``recognizer.yaml`` of ``configs/`` when None), overridden by what is given.
 
-    ``RECOGNIZER_DATABASE`` stands between the two. Arguments that are None count as not given.
+    The environment stands between the two: ``RECOGNIZER_MODEL`` for ``model``, and so on; an empty variable counts as
+    not set, and arguments that are None as not given.
 
     Raises:
         BadConfig: an unknown or missing key, or a value of the wrong type.
@@ -57,9 +100,10 @@ def read(path: str | Path | None = None, **given: Any) -> Settings:
     if LATER - values.keys():
         installed = config.load(config.packaged(DEFAULT))
         values = {key: installed[key] for key in LATER} | values
+    values |= {key: "off" for key in ("gates", "liveness") if values[key] is False}  # what YAML makes of a bare off
     _check(values, str(source))
-    if os.environ.get("RECOGNIZER_DATABASE"):
-        values["database"] = os.environ["RECOGNIZER_DATABASE"]
+    values |= _from_environment()
+    _check(values, "The environment")
     values.update({key: value for key, value in given.items() if value is not None})
     for key, choices in CHOICES.items():
         if values[key] not in choices:
@@ -69,14 +113,17 @@ def read(path: str | Path | None = None, **given: Any) -> Settings:
     return Settings(**values)
 
 
+def _from_environment() -> dict[str, Any]:
+    given = {key: os.environ.get(f"{PREFIX}{key.upper()}") for key in KINDS.keys() - ELSEWHERE}
+    return {key: parsed(text, *_kinds(key)) for key, text in given.items() if text}
+
+
+def _kinds(key: str) -> tuple[type, ...]:
+    return KINDS[key] if isinstance(KINDS[key], tuple) else (KINDS[key],)
+
+
 def _check(values: dict[str, Any], source: str) -> None:
-    kinds = {
-        "model": str, "detector": str, "detector_options": dict, "database": str,
-        "database_password_file": (str, type(None)), "database_timeout": (int, float), "gallery": str,
-        "store_crops": bool, "matching": str, "index": str, "index_options": dict, "snapshot": str,
-        "threshold": (int, float, type(None)), "device": str, "precision": str, "threads": (int, type(None)),
-    }  # fmt: skip
-    for key, kind in kinds.items():
+    for key, kind in KINDS.items():
         if not isinstance(values[key], kind) or (isinstance(values[key], bool) and kind is not bool):
             expected = " or ".join(k.__name__ for k in kind) if isinstance(kind, tuple) else kind.__name__
             came = type(values[key]).__name__  # not the value: a database URL may hold a password
@@ -85,3 +132,5 @@ def _check(values: dict[str, Any], source: str) -> None:
         for option in values[key]:
             if not isinstance(option, str):
                 raise BadConfig(f"{source}: {key}: the key {option!r} must be text.")
+    for key, kind in LIMITS.items():
+        limits.from_mapping(kind, values[key], f"{source}: {key}")

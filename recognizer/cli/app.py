@@ -8,11 +8,26 @@ import typer
 
 from common import __version__
 from common.cli import failures
-from recognizer.cli import database, demo, edit, enroll, gallery, models, people, recognize
+from recognizer.cli import (
+    audit,
+    camera,
+    database,
+    demo,
+    edit,
+    enroll,
+    erasure,
+    gallery,
+    keys,
+    models,
+    people,
+    recognize,
+    serve,
+    video,
+)
 from recognizer.cli.options import spread
 
 EXIT_CODES = (
-    "Exit codes: 0 done; 1 a clear no (verify, models verify, forget, gallery delete); 2 an error; 130 interrupted."
+    "Exit codes: 0 done; 1 a clear no (verify, models verify, or a question answered so); 2 an error; 130 interrupted."
 )
 
 settings = {"no_args_is_help": True, "rich_markup_mode": "rich", "pretty_exceptions_enable": False}
@@ -20,6 +35,7 @@ settings["context_settings"] = {"help_option_names": ["-h", "--help"]}
 app = typer.Typer(epilog=EXIT_CODES, **settings)
 gallery_app = typer.Typer(help="Galleries as a whole: list, copy, switch, export, re-embed, calibrate.", **settings)
 database_app = typer.Typer(help="The database: what it is, and bringing it to this release.", **settings)
+keys_app = typer.Typer(help="API keys for the service: make, list, revoke.", **settings)
 models_app = typer.Typer(help="The public models: what there is, fetching them, checking them.", **settings)
 
 
@@ -64,6 +80,18 @@ _add(
     recognize.verify,
     ["verify passport.jpg selfie.jpg", "verify a.jpg b.jpg && echo same"],
 )
+_add(
+    app,
+    "video",
+    video.video,
+    ["video party.mp4", "video party.mp4 --out annotated.mp4", "video party.mp4 --json --boxes"],
+)
+_add(app, "camera", camera.camera, ["camera", "camera --source rtsp://door.local/stream", "camera --source party.mp4"])
+_add(app, "take-pic", camera.take_pic, ["take-pic Ann", 'take-pic "Bob Ray" --source 1'])
+_add(
+    app, "serve", serve.serve,
+    ["serve", "serve --workers 2 --database mysql://me@db.local/faces", "serve --host 0.0.0.0 --keys required"],
+)  # fmt: skip
 _add(app, "people", people.people, ["people", "people --prefix Ann", "people --limit 100 --after Bob", "people --json"])
 _add(app, "photos", people.photos, ["photos Ann"])
 _add(app, "rename", edit.rename, ['rename Ann "Ann Lee"'])
@@ -71,6 +99,9 @@ _add(app, "merge", edit.merge, ['merge "Ann L." ann --into "Ann Lee"'])
 _add(app, "move", edit.move, ['move 17 18 --to "Bob Ray"', "move 19 --to Carl --create"])
 _add(app, "metadata", edit.metadata, ["metadata Ann", """metadata Ann --set '{"team": "A"}'""", "metadata Ann --clear"])
 _add(app, "forget", people.forget, ["forget Ann", 'forget Ann "Bob Ray" --yes'])
+_add(app, "erase", erasure.erase, ["erase Ann", 'erase Ann "Bob Ray" --yes --json'])
+_add(app, "expire", erasure.expire, ["expire 365 --dry-run", "expire 365 --yes"])
+_add(app, "audit", audit.audit, ["audit", "audit --person Ann --since 2026-11-01", "audit --json"])
 _add(app, "demo", demo.demo, ["demo", "demo --out annotated/"])
 app.add_typer(gallery_app, name="gallery")
 _add(gallery_app, "list", gallery.list_galleries, ["gallery list", "gallery list --json"])
@@ -101,6 +132,16 @@ _add(
 app.add_typer(database_app, name="db")
 _add(database_app, "info", database.info, ["db info", "db info --json"])
 _add(database_app, "upgrade", database.upgrade, ["db upgrade"])
+_add(database_app, "scrub", database.scrub, ["db scrub"])
+app.add_typer(keys_app, name="keys")
+_add(
+    keys_app,
+    "create",
+    keys.create,
+    ['keys create "door camera"', "keys create importer --role enrol --gallery staff --days 90"],
+)
+_add(keys_app, "list", keys.list_keys, ["keys list", "keys list --json"])
+_add(keys_app, "revoke", keys.revoke, ["keys revoke 3f9a2b1c4d5e"])
 app.add_typer(models_app, name="models")
 _add(models_app, "list", models.list_models, ["models list", "models list --json"])
 _add(models_app, "pull", models.pull, ["models pull mobilefacenet mtcnn", "models pull --all"])

@@ -4,6 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import typer
+
+from common.cli.failures import ERROR, say
 from common.cli.tables import show, show_json
 from recognizer.cli.options import DatabaseOptions, Json
 
@@ -35,6 +38,24 @@ def upgrade(options: DatabaseOptions) -> None:
         print(f"The database has revision {after} already.")
     else:
         print(f"The database has revision {after} now; {'it was empty' if before is None else f'it had {before}'}.")
+
+
+def scrub(options: DatabaseOptions, as_json: Json = False) -> None:
+    """Write the database's files anew, so that nothing of deleted rows is left in them.
+
+    It takes as long as copying the tables; writers wait. Exits 2 when somebody has them in use for too long.
+    """
+    with opened(options.settings()) as database:
+        done = database.scrub()
+    if as_json:
+        show_json({"statements": done.statements, "problem": done.problem, "limits": done.limits})
+    else:
+        print(f"Done: {'; '.join(done.statements)}" if done.problem is None else "The files could not be written anew.")
+        for limit in done.limits:
+            print(f"Beyond reach: {limit}")
+    if done.problem is not None:
+        say("error", done.problem)
+        raise typer.Exit(ERROR)
 
 
 def info(options: DatabaseOptions, as_json: Json = False) -> None:

@@ -116,9 +116,18 @@ class RecognizerOptions(GalleryOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EnrolmentOptions(RecognizerOptions):
+class RecognitionOptions(RecognizerOptions):
+    """What a Recognizer is made with that is shown people."""
+
+    liveness: _option(str, "Persons told from pictures of persons: off, report or require.", NETWORKS) = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnrolmentOptions(RecognitionOptions):
     """What a Recognizer is made with that enrols people."""
 
+    gates: _option(str, "Photos of poor quality: require refuses, report stores and notes them; off.", PEOPLE) = None
+    duplicates: _option(str, "Note photos that are near to somebody else: auto, always or never.", PEOPLE) = None
     store_crops: Annotated[
         bool | None,
         typer.Option(

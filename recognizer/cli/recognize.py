@@ -9,7 +9,7 @@ import typer
 from common.cli.failures import ERROR, NO, say
 from common.cli.tables import show, show_json
 from common.errors import BadPicture
-from recognizer.cli.options import Json, RecognizerOptions
+from recognizer.cli.options import Json, RecognitionOptions, RecognizerOptions
 from recognizer.cli.progress import bar
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Examined:
 
 def recognize(
     photos: Annotated[list[Path], typer.Argument(metavar="PHOTO", help="Photos, or folders of photos.")],
-    options: RecognizerOptions,
+    options: RecognitionOptions,
     out: Annotated[
         Path | None,
         typer.Option(help="Folder for annotated copies; photos are never overwritten.", metavar="FOLDER"),
@@ -121,6 +121,8 @@ def _row(face: "Recognition") -> tuple[str, ...]:
     left, top, right, bottom = (round(float(value)) for value in face.box)
     box = f"{left},{top}-{right},{bottom}"
     who, runner_up = face.name or "unknown", face.runner_up
+    if face.liveness and not face.liveness.live:
+        who += " (not live)"
     if face.similarity == -1:
         return (who, "-", "-", "-", f"{face.score:.3f}", box)
     second = f"{runner_up.name} {runner_up.similarity:.3f}" if runner_up else "-"

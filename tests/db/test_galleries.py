@@ -9,7 +9,7 @@ from killing import forks, kill  # noqa: F401
 
 import db
 from common.errors import BadArgument, BadName, FaceError, ModelMismatch, UnknownGallery
-from db import following
+from db import following, versions
 
 STAGED = "copy (copy of source, not finished)"
 
@@ -175,4 +175,4 @@ def test_nothing_is_left_of_a_gallery_that_was_replaced(tmp_path, sqlite_url):
 
 def test_a_database_tells_what_runs_it(database):
     assert database.engine.split()[0] in ("SQLite", "MariaDB", "MySQL")
-    assert database.revision == "0002"
+    assert database.revision == versions.NEWEST

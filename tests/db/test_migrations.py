@@ -81,6 +81,18 @@ def test_what_is_added_after_an_upgrade_fits_to_what_was_there(url):
         check_exact(third)
 
 
+def test_a_database_of_the_second_revision_is_upgraded_on_request_only_with_all_in_it(url, monkeypatch):
+    old.make(url)
+    with monkeypatch.context() as before:
+        before.setattr(versions, "NEWEST", "0002")
+        assert db.upgrade(url) == ("0001", "0002")
+    with pytest.raises(DatabaseError, match="schema version 0002.*recognizer db upgrade"):
+        db.open(url)
+    assert db.upgrade(url) == ("0002", versions.NEWEST)
+    check_upgraded(url)
+    check_tables(url)
+
+
 READING = ("SELECT", "SHOW", "PRAGMA", "DESCRIBE", "SET", "BEGIN")
 KILLED = 77
 
@@ -110,7 +122,7 @@ def killed_before_change(number, call):
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
-@pytest.mark.parametrize(("engine", "step"), [("sqlite", 4), ("server", 7)])  # step 1: a minute
+@pytest.mark.parametrize(("engine", "step"), [("sqlite", 5), ("server", 9)])  # step 1: a minute
 def test_an_upgrade_that_is_killed_before_any_of_its_changes_is_taken_up_again(new_url, engine, step):
     for number in itertools.count(0, step):
         with new_url(engine) as url:
@@ -129,7 +141,7 @@ def test_an_upgrade_that_is_killed_before_any_of_its_changes_is_taken_up_again(n
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
-@pytest.mark.parametrize(("engine", "step"), [("sqlite", 4), ("server", 4)])
+@pytest.mark.parametrize(("engine", "step"), [("sqlite", 5), ("server", 5)])
 def test_setting_up_that_is_killed_before_any_of_its_changes_is_taken_up_again(new_url, engine, step):
     for number in itertools.count(0, step):
         with new_url(engine) as url:

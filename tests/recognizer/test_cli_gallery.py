@@ -9,6 +9,7 @@ import pytest
 
 import db
 import networks
+from db import versions
 from recognizer.cli import gallery as commands
 from recognizer.cli import progress
 from tests.recognizer import tiny_models
@@ -212,7 +213,7 @@ def test_the_database_tells_where_it_is_and_how_much_it_holds(run, default, own_
     assert found == {
         "place": str(own_data_folder / "people.db"),
         "engine": f"SQLite {sqlite3.sqlite_version}",
-        "revision": "0002",
+        "revision": versions.NEWEST,
         "galleries": 1,
         "people": 40,
         "photos": 80,
@@ -232,11 +233,11 @@ def test_no_password_is_taken_or_shown(fail, run, default, server_url, monkeypat
 
 
 def test_a_database_is_upgraded_once(run, default):
-    assert run("db", "upgrade") == "The database has revision 0002 already.\n"
+    assert run("db", "upgrade") == f"The database has revision {versions.NEWEST} already.\n"
 
 
 def test_an_empty_database_is_set_up_by_an_upgrade(run):
-    assert run("db", "upgrade") == "The database has revision 0002 now; it was empty.\n"
+    assert run("db", "upgrade") == f"The database has revision {versions.NEWEST} now; it was empty.\n"
 
 
 def test_a_command_line_that_goes_on_in_the_background_says_the_same(default, models):

@@ -1,0 +1,44 @@
+"""The few words of ASGI that the parts of the middleware share."""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from common.errors import FaceError
+from recognizer.service import errors
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+POLICY_VIOLATION = 1008  # the code with which a WebSocket is closed
+
+
+def is_request(scope: Scope) -> bool:
+    """Whether it is a request or a WebSocket, not the start and end of the service."""
+    return scope["type"] in ("http", "websocket")
+
+
+def state(scope: Scope) -> dict[str, Any]:
+    """What the parts tell each other, and the routes, about one request."""
+    return scope.setdefault("state", {})
+
+
+def values(scope: Scope, name: bytes) -> list[bytes]:
+    """All headers of that name (in lower case), as they came."""
+    return [value for key, value in scope["headers"] if key == name]
+
+
+def value(scope: Scope, name: bytes) -> str | None:
+    """The one header of that name; None where there is none, or several that contradict each other."""
+    found = set(values(scope, name))
+    return found.pop().decode("latin-1") if len(found) == 1 else None
+
+
+async def refuse(error: FaceError, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer with an error in place of the application."""
+    if scope["type"] == "websocket":  # closed before it was accepted, which servers tell as 403
+        await send({"type": "websocket.close", "code": POLICY_VIOLATION, "reason": errors.answer_of(error).code})
+    else:
+        await errors.response(error)(scope, receive, send)
