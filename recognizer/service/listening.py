@@ -83,14 +83,7 @@ def _tls(certificate: str, key: str) -> dict[str, Any]:
     except (ssl.SSLError, OSError, ValueError) as error:
         reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
         raise BadConfig(f"tls_certificate and tls_key cannot be used together: {reason}.") from None
-    return {"ssl_certfile": certificate, "ssl_keyfile": key, "ssl_context_factory": _context}
-
-
-def _context(config: Any, default: Any) -> ssl.SSLContext:
-    """uvicorn's, with nothing before TLS 1.2."""
-    context = default()
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
+    return {"ssl_certfile": certificate, "ssl_keyfile": key}
 
 
 def _no_password() -> str:

@@ -45,10 +45,6 @@ class GuardedProtocol(H11Protocol):
         super().on_response_complete()
         self._watch()
 
-    def handle_websocket_upgrade(self, event: h11.Request) -> None:
-        self._stop()
-        super().handle_websocket_upgrade(event)
-
     def pause_writing(self) -> None:
         super().pause_writing()
         self._writing = self._writing or self.loop.call_later(ANSWER_SECONDS, self.transport.abort)
@@ -63,7 +59,7 @@ class GuardedProtocol(H11Protocol):
         """Start the time, or stop it; what arrives meanwhile does not start it anew."""
         begins = self.conn.their_state is h11.IDLE
         is_left_over = self.conn.our_state is h11.DONE and self.conn.their_state is h11.SEND_BODY
-        if self.transport.get_protocol() is not self or not (begins or is_left_over):
+        if not (begins or is_left_over):
             self._stop_waiting()
         elif self._waiting is None and not self.transport.is_closing():
             self._waiting = self.loop.call_later(HEADER_SECONDS, self.transport.abort)

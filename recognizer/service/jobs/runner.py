@@ -125,6 +125,7 @@ class Runner:
             log.exception("Job %d", lease.job.id)
             self._fail(lease, task.folder, OURS)
         else:
+            self._jobs.heartbeat(lease, *task.progress)
             self._finish(lease, task.folder, result)
 
     def _finish(self, lease: "Lease", folder: JobFolder | None, result: dict[str, Any] | None) -> None:

@@ -41,6 +41,11 @@ class Task:
         return self.job.parameters or {}
 
     @property
+    def progress(self) -> tuple[int, int | None]:
+        """How far it is, of how much; None where nobody knows."""
+        return self._done, self._total
+
+    @property
     def is_over(self) -> bool:
         """Whether to stop: cancelled, lost to another worker, or the service is ending."""
         return self._cancelled or self._lost or self._stopping.is_set()
@@ -71,7 +76,7 @@ class Task:
         alive = time.monotonic()
         while not ended.wait(BEAT_SECONDS) and not self._lost:
             try:
-                self._cancelled |= not jobs.heartbeat(self._lease, self._done, self._total)
+                self._cancelled |= not jobs.heartbeat(self._lease, *self.progress)
                 alive = time.monotonic()
             except JobLost:
                 self._lost = True

@@ -8,6 +8,7 @@ import logging
 import time
 from typing import Any
 
+from recognizer.service.context import template
 from recognizer.service.middleware import asgi
 
 log = logging.getLogger("recognizer.service.access")
@@ -62,7 +63,7 @@ def _line(scope: asgi.Scope, seen: _Seen) -> dict[str, Any]:
         "address": known.get("address"),
         "key": caller.key_id if caller else None,
         "method": scope.get("method", "WEBSOCKET"),
-        "route": getattr(scope.get("route"), "path", None),  # None where it was refused before, or is not there
+        "route": template(scope),  # None where it was refused before, or is not there
         "status": seen.status,
         "bytes_in": seen.received,
         "bytes_out": seen.sent,

@@ -13,7 +13,7 @@ from recognizer.service.middleware import asgi
 from recognizer.service.middleware.credentials import presented, public_part
 from recognizer.service.middleware.rate import Failures
 
-OPEN = ("/v1/health", "/v1/ready")  # for load balancers, which have no key; they say no more than yes or no
+OPEN = ("/v1/health", "/v1/ready")  # for load balancers, which have no key
 LOOKUPS = 4  # in the database at a time, so that wrong keys do not take all threads
 MARGIN = 0.05  # seconds
 NEEDED = (

@@ -16,9 +16,10 @@ FIELDS = 32  # parts of a form besides the photos
 FORM = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
 LONGEST_BOUNDARY = 70  # of RFC 2046
-# What may be as large as a video.
-LARGE = re.compile(r"/v1/(videos?(/.*)?|jobs/(video|enroll)|galleries/.+/import)")
-AT_ONCE = 4  # bodies of the largest size that are being received by one process
+# What may be as large as a video: videos, archives of photos, galleries.
+LARGE = re.compile(r"/v1/(jobs/(video|enroll)|galleries/.+/import)")
+AT_ONCE = 8  # bodies of the largest size that one process has in memory
+LARGE_AT_ONCE = 4  # and on the disk
 
 
 class TooSlow(ServiceError):
@@ -32,13 +33,16 @@ class Limits:
 
     def __init__(self, app: asgi.Application, settings: ServiceSettings):
         self._app, self._settings = app, settings
-        self._room = _Room(AT_ONCE * max(settings.max_body, settings.max_video))
+        self._room = _Room(AT_ONCE * settings.max_body)
+        self._large_room = _Room(LARGE_AT_ONCE * settings.max_video)
 
     async def __call__(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
+        is_large = LARGE.fullmatch(scope["path"]) is not None
+        largest = self._settings.max_video if is_large else self._settings.max_body
         try:
-            body = _Body(scope, receive, self._settings, self._room)
+            body = _Body(scope, receive, self._settings, largest, self._large_room if is_large else self._room)
         except ServiceError as error:
             return await asgi.refuse(error, scope, receive, send)
         with body:
@@ -77,9 +81,9 @@ class _Body:
         ServiceError: it is refused for what the headers say.
     """
 
-    def __init__(self, scope: asgi.Scope, receive: asgi.Receive, settings: ServiceSettings, room: _Room):
+    def __init__(self, scope: asgi.Scope, receive: asgi.Receive, settings: ServiceSettings, largest: int, room: _Room):
         kind, options = _content_type(scope)
-        self.most = _most(kind, scope, settings)
+        self.most = _most(kind, scope, largest)
         self.refused: ServiceError | None = None
         self._receive, self._room = receive, room
         self._parts = _Parts(options, settings.max_photos + FIELDS) if kind == MULTIPART else None
@@ -157,11 +161,10 @@ def _content_type(scope: asgi.Scope) -> tuple[str, dict[bytes, bytes]]:
     return kind.decode("latin-1"), options
 
 
-def _most(kind: str, scope: asgi.Scope, settings: ServiceSettings) -> int:
+def _most(kind: str, scope: asgi.Scope, largest: int) -> int:
     """Bytes that a body may have."""
     if len(scope.get("query_string", b"")) > MAX_QUERY:
         raise TooLarge(f"What follows '?' has at most {MAX_QUERY} bytes.", most=MAX_QUERY)
-    largest = settings.max_video if LARGE.fullmatch(scope["path"]) else settings.max_body
     if kind == FORM:
         return min(MAX_FORM, largest)
     return min(MAX_JSON, largest) if kind.endswith("json") or not kind else largest

@@ -152,6 +152,11 @@ def test_a_page_of_another_site_changes_nothing(app, headers, method, path):
     assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
 
 
+def test_a_request_for_no_host_is_not_of_a_page_of_no_origin(database):
+    app = guarded(database, keys="required")
+    assert client(app).delete("/v1/people/Ann", headers={"Host": "", "Origin": "null"}).status_code == 403
+
+
 @pytest.mark.parametrize(
     "headers",
     [{}, {"Origin": "http://localhost"}, {"Origin": "http://LOCALHOST:80"}, {"Sec-Fetch-Site": "same-origin"},

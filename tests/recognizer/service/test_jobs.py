@@ -77,7 +77,8 @@ def test_it_is_told_how_far_a_job_is(worker):
     worker.does(work)
     job, _ = filed(worker)
     worker.new().run_one()
-    assert seen == [5]
+    done = worker.jobs.get(job.id)
+    assert seen == [5] and (done.done, done.total) == (5, 5)
 
 
 def test_a_cancelled_job_stops_at_its_next_step_and_leaves_no_file(worker):
