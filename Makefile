@@ -16,7 +16,7 @@ test: .venv-test/installed
 	@echo "checking the style"
 	@.venv-test/bin/python -m ruff check --quiet .
 	@echo "running the tests"
-	@.venv-test/bin/python -m pytest -q
+	@.venv-test/bin/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile
 
 .venv/installed: $(DESCRIPTION)
 	$(call install,.venv,.)

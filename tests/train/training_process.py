@@ -6,7 +6,7 @@ from pathlib import Path
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
-    from train.quiet import quiet
+    from common.cli.quiet import quiet
 
     with quiet():
         from tests.train import tiny_backbone
