@@ -1,7 +1,7 @@
 # make demo, make test: each installs what it needs into a virtual environment of its own, once.
 PYTHON ?= python3
 DESCRIPTION = setup.cfg pyproject.toml
-EVERYTHING = .[test,train,eval,mysql,search,milvus]
+EVERYTHING = .[test,train,eval,serve,video,mysql,search,milvus]
 
 help:
 	@echo "make demo    install what recognising needs into .venv and recognise people in sample photos"
