@@ -17,9 +17,10 @@ PORTION = 512  # rows that are normalised at a time, in float64
 def all_pairs(embeddings: np.ndarray, labels: np.ndarray, *, progress: bool = False) -> Rates:
     """Rates over all n (n - 1) / 2 pairs, a tile of the matrix of similarities at a time; no folds.
 
-    Similarities are float32 products, rounded down to multiples of 2^-16. What is returned is exact for those: every
-    pair is counted once, and accepting similarities at or above a threshold gives the rates that are stated with it.
-    Of similarities that are not rounded, thresholds would be higher by less than 2^-16.
+    Similarities are float32 products, rounded to multiples of 2^-15. What is returned is exact for those: every pair is
+    counted once. A threshold is the least similarity that is rounded up to one that is accepted: accepting those at or
+    above it gives the rates that are stated with it, but for similarities that lie on it to the last bit. Without
+    rounding, it would be higher by less than 2^-15.
 
     Besides the embeddings, and a copy of them in float32, this needs some 30 MB, whatever the number of pairs.
 
@@ -36,7 +37,7 @@ def all_pairs(embeddings: np.ndarray, labels: np.ndarray, *, progress: bool = Fa
     require_pairs(labels)
     _, positions = np.unique(labels, return_inverse=True)
     order = np.argsort(positions, kind="stable")  # an identity's pairs lie in few tiles then, near the diagonal
-    genuine, impostor = _compare(_unit(embeddings, order), positions[order], progress)
+    genuine, impostor = _compare(_unit(embeddings, order), positions[order].astype(np.int32), progress)
     return Rates(**readings(binned_roc(genuine, impostor)))
 
 
@@ -65,6 +66,7 @@ def _compare(rows: np.ndarray, owners: np.ndarray, progress: bool) -> tuple[Hist
     """The genuine and the impostor similarities of rows that are sorted by owner."""
     genuine, impostor = Histogram(), Histogram()
     buffer = np.empty((min(TILE, len(rows)),) * 2, np.float32)
+    twice = np.tri(len(buffer), dtype=bool)  # in a tile on the diagonal: pairs that come up right of it as well
     tiles = list(_tiles(len(rows)))
     with threads() as pool:
         for first, second in counted(tiles, len(tiles), "comparing all pairs") if progress else tiles:
@@ -74,10 +76,11 @@ def _compare(rows: np.ndarray, owners: np.ndarray, progress: bool) -> tuple[Hist
                 impostor.add(tile, pool)
                 continue
             same = owners[first, None] == owners[second]
-            once = np.arange(first.start, first.stop)[:, None] < np.arange(second.start, second.stop)
-            genuine.add(tile[same & once], pool)
-            np.copyto(tile, IGNORED, where=same | ~once)
-            impostor.add(tile, pool)
+            again = twice[: len(tile), : len(tile)] if first == second else np.False_
+            genuine.add(tile[same & ~again], pool)
+            same |= again
+            np.copyto(tile, IGNORED, where=same)
+            impostor.add(tile, pool, np.count_nonzero(same))
     return genuine, impostor
 
 

@@ -8,7 +8,7 @@ from common.errors import BadArgument, BadEmbedding
 from eval.protocols import pairs
 from eval.roc import roc
 
-STEP = 2**-16
+STEP = 2**-15
 
 
 def people(seed=0):
@@ -51,7 +51,9 @@ def test_every_pair_counts_once_however_the_matrix_is_cut_into_tiles(monkeypatch
     assert found.eer == pytest.approx(expected.eer(), abs=1e-12)
     for far in (1e-1, 1e-2, 1e-3):
         tar, threshold = expected.tar(far) if expected.carries(far) else (None, None)
-        assert found.tar[far] == tar and found.thresholds[far] == threshold
+        assert found.tar[far] == tar
+        edge = None if threshold is None else min(threshold, 1 - STEP) - STEP / 2
+        assert found.thresholds[far] == edge
     assert found.tar[1e-6] is None
 
 

@@ -1,4 +1,4 @@
-"""Similarities counted in bins, against NumPy's floor and against the exact curve."""
+"""Similarities counted in bins, against NumPy's rounding and against the exact curve."""
 
 import numpy as np
 import pytest
@@ -23,13 +23,13 @@ def counted(pool, *parts):
 
 
 def naive(similarities):
-    bins = np.floor(np.float64(similarities) * 2**16).astype(int) + 2**16 + 1
-    return np.bincount(bins.ravel(), minlength=BINS)
+    nearest = np.rint(np.float64(similarities) * 2**15).astype(int)
+    return np.bincount(np.clip(nearest, -(2**15), 2**15 - 1).ravel() + 2**15, minlength=BINS)
 
 
-def test_each_similarity_falls_into_the_bin_whose_edges_enclose_it(pool):
+def test_each_similarity_is_counted_at_the_nearest_step(pool):
     random = np.random.default_rng(0)
-    edges = np.arange(-(2**16), 2**16 + 1, 911, dtype=np.float32) * np.float32(STEP)
+    edges = np.arange(-(2**16), 2**16 + 1, 911, dtype=np.float32) * np.float32(STEP / 2)
     near = np.concatenate([edges, np.nextafter(edges, np.float32(2)), np.nextafter(edges, np.float32(-2))])
     near = near[np.abs(near) < 1 + STEP]
     for values in (random.uniform(-1, 1, (40, 77)).astype(np.float32), near.astype(np.float32)):
@@ -51,17 +51,22 @@ def test_no_count_is_rounded_where_all_similarities_are_equal(pool, monkeypatch)
     assert max(seen) <= 1000 and found.counts.max() == found.counts.sum() == 10_100
 
 
-def test_what_is_no_cosine_is_not_counted(pool):
-    assert counted(pool, [0.1, IGNORED, -IGNORED, 0.2]).counts.sum() == 2
+def test_what_is_to_be_ignored_is_not_counted(pool):
+    found, values = Histogram(), np.random.default_rng(3).uniform(-1, 1, (30, 40)).astype(np.float32)
+    values[:2] = -1  # in the same bin
+    left_out = np.random.default_rng(4).random((30, 40)) < 0.4
+    found.add(np.where(left_out, np.float32(IGNORED), values), pool, np.count_nonzero(left_out))
+    np.testing.assert_array_equal(found.counts, naive(values[~left_out]))
 
 
-def test_the_curve_is_the_exact_one_of_similarities_rounded_down(pool):
+def test_the_curve_is_the_exact_one_of_rounded_similarities(pool):
     random = np.random.default_rng(2)
     genuine = np.clip(random.normal(0.3, 0.1, 400), -1, 1).astype(np.float32)
     impostor = np.clip(random.normal(0, 0.1, 9000), -1, 1).astype(np.float32)
     found = binned_roc(counted(pool, genuine), counted(pool, impostor))
-    expected = roc(*(np.floor(np.float64(each) * 2**16) / 2**16 for each in (genuine, impostor)))
-    for name in ("similarities", "genuine", "impostor", "above"):
+    expected = roc(*(np.rint(np.float64(each) * 2**15) / 2**15 for each in (genuine, impostor)))
+    np.testing.assert_array_equal(found.similarities, expected.similarities - 2**-16)
+    for name in ("genuine", "impostor", "above"):
         np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
     assert found.impostors == 9000 and found.genuines == 400
 
