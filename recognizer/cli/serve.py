@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from recognizer.service.settings import ServiceSettings
 
 SERVICE = "Service"
-NEEDED = ("fastapi", "uvicorn", "python_multipart", "prometheus_client", "jinja2")
+NEEDED = ("fastapi", "uvicorn", "python_multipart", "prometheus_client")
 START_FAILED = 3  # what a worker process of uvicorn exits with
 WORKER_SECONDS = 15  # without a sign of life, before a worker process is replaced
 
@@ -40,7 +40,7 @@ def serve(
         ),
     ] = None,
 ) -> None:
-    """Serve REST, pages and metrics. Ctrl-C, or SIGTERM, ends it when what was accepted is finished.
+    """Serve REST and metrics. Ctrl-C, or SIGTERM, ends it when what was accepted is finished.
 
     What is not given is as `service` of the settings says. Its log is a line of JSON for each entry: requests on
     standard output, everything else on standard error.

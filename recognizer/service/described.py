@@ -63,7 +63,11 @@ def matched(
 
 def _searched(recognizer: Recognizer, gallery: str, threshold: Threshold, **found: Any) -> schemas.Searched:
     return schemas.Searched(
-        gallery=gallery, model=recognizer.model.name, threshold=threshold.similarity, threshold_far=threshold.far, **found
+        gallery=gallery,
+        model=recognizer.model.name,
+        threshold=threshold.similarity,
+        threshold_far=threshold.far,
+        **found,
     )
 
 

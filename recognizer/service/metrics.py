@@ -1,7 +1,7 @@
 """What is counted, for Prometheus; also of several worker processes, whose numbers are then added up.
 
-Several processes share files in the folder that ``PROMETHEUS_MULTIPROC_DIR`` names, which must be set before this module
-is imported: ``recognizer serve`` does. Labels are routes, gallery names and fixed words; never a person's name.
+Several processes share files in the folder that ``PROMETHEUS_MULTIPROC_DIR`` names, which must be set before this
+module is imported: ``recognizer serve`` does. Labels are routes, gallery names and fixed words; never a person's name.
 """
 
 import os
@@ -74,7 +74,9 @@ class Metrics:
         )
         self._enrolled = Counter(PREFIX + "enrolled_photos", "Photos stored.", **having)
         self._refused = Counter(PREFIX + "refused_photos", "Photos refused at enrolment.", ("reason",), **having)
-        self._database_errors = Counter(PREFIX + "database_errors", "Calls that the database could not serve.", **having)
+        self._database_errors = Counter(
+            PREFIX + "database_errors", "Calls that the database could not serve.", **having
+        )
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """A request was answered."""

@@ -3,7 +3,18 @@
 from fastapi import APIRouter
 
 from recognizer.service.routers import (
-    audit, detect, embed, galleries, jobs, keys, people, photos, search, system, undo, verify,
+    audit,
+    detect,
+    embed,
+    galleries,
+    jobs,
+    keys,
+    people,
+    photos,
+    search,
+    system,
+    undo,
+    verify,
 )  # fmt: skip
 
 ROUTERS: tuple[APIRouter, ...] = (

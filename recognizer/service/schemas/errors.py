@@ -31,6 +31,7 @@ ERRORS: dict[int | str, dict[str, Any]] = {
         404: "What is named is not there.",
         408: "The body did not arrive in time.",
         409: "It contradicts what is there, or what is under way.",
+        412: "``If-Match`` names another version than the present one.",
         413: "Too many bytes, photos, pixels or faces.",
         422: "The request is understood and cannot be done.",
         429: "Too many wrong keys from this address.",
