@@ -3,6 +3,7 @@
 All are made at load: the weights on disk stay the public file, checked by its SHA-256.
 """
 
+import logging
 import tempfile
 from pathlib import Path
 from xml.etree import ElementTree
@@ -170,6 +171,8 @@ def _outputs_follow(model: ov.Model, batch: int) -> bool:
     return all(port.get_partial_shape()[0] == ov.Dimension(batch) for port in model.outputs)
 
 
+log = logging.getLogger(__name__)
+
 DIRECT_KERNELS = "cpu:jit_avx2_dw,cpu:jit_avx2_1x1,cpu:jit_avx2"
 FEW_CHANNELS = 16
 
@@ -179,8 +182,17 @@ def with_direct_kernels(model: ov.Model) -> ov.Model:
 
     That is in depthwise and 1x1 convolutions and in those that read at most 16 channels. With them P-Net of MTCNN
     ran 2.7 times faster on two cores with AVX2, MobileFaceNet 1.2 times, R-Net's first convolution 1.6 times; its
-    second one, which reads 28 channels, is better left. The wish can only be written into the graph's XML form.
+    second one, which reads 28 channels, is better left. The wish can only be written into the graph's XML form. Where
+    no file can be written the graph stays as it is, and is slower.
     """
+    try:
+        return _with_wishes(model)
+    except (OSError, RuntimeError) as error:  # the latter is OpenVINO's
+        log.warning("A network runs slower than it could, as no temporary file can be written: %s", error)
+        return model
+
+
+def _with_wishes(model: ov.Model) -> ov.Model:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.xml"
         ov.save_model(model, path, compress_to_fp16=False)

@@ -3,6 +3,7 @@
 import shutil
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 import yaml
@@ -11,6 +12,8 @@ from common import config
 from common.errors import BadArgument, BadConfig, BadModel, ChecksumMismatch, UnknownChoice
 from networks import bundle, load
 from networks.card import ModelCard, Threshold
+from networks.engines.openvino import AVX_512VNNI, OpenVINOEngine
+from networks.exporting import tflite
 from networks.load import _choose, _find
 
 pytest.importorskip("tensorflow", reason="TensorFlow exports these models: pip install '.[train]'")
@@ -90,6 +93,16 @@ def test_the_best_graph_for_the_cpu_is_taken_and_gives_the_same(tmp_path, comple
     assert _choose(files, "auto", "tiny") == _choose(files[::-1], "auto", "tiny") == copy / used
     tolerance = 0.05 if "int8" in used else 1e-5
     np.testing.assert_allclose(load(copy).embed(faces(5)), by_hand(network, faces(5)), atol=tolerance)
+
+
+def test_eight_bits_give_what_tensorflow_lite_gives_on_cpus_without_vnni_too(complete, monkeypatch):
+    has = cv2.checkHardwareSupport
+    monkeypatch.setattr(cv2, "checkHardwareSupport", lambda feature: feature != AVX_512VNNI and has(feature))
+    path = complete[0] / "model_int8.tflite"
+    inputs = np.random.default_rng(1).uniform(-2, 2, (50, 8, 6, 3)).astype(np.float32)
+    found, expected = OpenVINOEngine(path)(inputs)[0], tflite.run(path, inputs)
+    assert len(np.unique(expected)) > 50, "not all at the ends of the scale"
+    np.testing.assert_allclose(found, expected, atol=0.01)  # a step of eight bits
 
 
 def test_every_file_is_listed_with_its_checksum(complete):

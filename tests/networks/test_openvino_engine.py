@@ -1,9 +1,12 @@
 """One engine for every file format, any batch and any number of threads."""
 
+import resource
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import openvino as ov
@@ -192,6 +195,61 @@ def test_a_precision_runs_or_says_that_this_cpu_lacks_it(tmp_path):
         else:
             with pytest.raises(BadArgument, match=f"no {precision} arithmetic.*f32"):
                 OpenVINOEngine(path, precision=precision)
+
+
+class Watched:
+    """A request that notes how many compute at the same time."""
+
+    def __init__(self, request, noted):
+        self._request, self._noted = request, noted
+        self._inside = noted.setdefault("inside", [])
+
+    def infer(self, *arguments, **options):
+        self._inside.append(self)
+        self._noted["most"] = max(self._noted.get("most", 0), len(self._inside))
+        time.sleep(0.002)
+        self._request.infer(*arguments, **options)
+
+    @property
+    def output_tensors(self):
+        time.sleep(0.002)
+        self._inside.remove(self)
+        return self._request.output_tensors
+
+
+@pytest.mark.parametrize(("threads", "engines"), [(None, 2), (1, 1)])
+def test_one_call_at_a_time_computes_of_all_networks_that_use_all_cores_and_of_each_other_one(
+    tmp_path, threads, engines
+):
+    made = [OpenVINOEngine(save_ir(tmp_path / "net.xml"), threads=threads) for _ in range(engines)]
+    x, noted = RANDOM.normal(size=(4, 3, 8, 6)).astype(np.float32), {}
+    for engine in made:
+        engine._request = Watched(engine._request, noted)
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda number: made[number % engines](x)[0], range(24)))
+    assert noted["most"] == 1
+    for each in found:
+        np.testing.assert_allclose(each, by_hand(x.transpose(0, 2, 3, 1)), rtol=1e-4, atol=1e-5)
+
+
+def resident():
+    """Bytes of memory that this process has."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="this system does not tell a process's memory so")
+def test_what_a_large_picture_needed_is_given_back_and_the_next_answers_are_right():
+    x = op.parameter([1, 3, -1, -1], np.float32)
+    y = x
+    for channels in (3, 16, 16):
+        weights = np.full((16, channels, 3, 3), 1 / (9 * channels), np.float32)
+        y = op.convolution(y, op.constant(weights), [1, 1], [1, 1], [1, 1], [1, 1])
+    engine = OpenVINOEngine(ov.Model([op.reduce_mean(y, op.constant([1, 2, 3])).output(0)], [x]), batched=False)
+    small, large = (np.ones((1, 3, side, side), np.float32) for side in (64, 1600))
+    before, first = resident(), engine(small)[0]
+    engine(large)
+    assert resident() - before < 80 * 2**20  # one of its layers has 156 MB
+    np.testing.assert_array_equal(engine(small)[0], first)
 
 
 @pytest.mark.parametrize("threads", [0, -1, 1.5, "2", True])

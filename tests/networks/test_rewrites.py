@@ -12,6 +12,8 @@ from openvino import opset13 as op
 
 from networks.engines import rewrites
 
+ROOT = Path(__file__).parents[2]
+
 
 def run(graph, *inputs):
     exact = {"INFERENCE_PRECISION_HINT": "f32"}  # CPUs with bf16 would use it unasked
@@ -213,6 +215,21 @@ def test_direct_kernels_are_only_a_wish(tmp_path):
     np.testing.assert_allclose(run(wished, x)[0], run(graph, x)[0], rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("known", [False, True], ids=["no folder", "a folder"])
+def test_where_no_file_can_be_written_the_graph_stays_as_it_is(known):
+    code = f"""
+import resource, tempfile
+from tests.networks.test_rewrites import convolution, graph_of, rewrites
+graph = graph_of(lambda x: convolution(x, 5, 6, side=3), (-1, 6, 8, 9))
+if {known}:
+    tempfile.gettempdir()
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+assert rewrites.with_direct_kernels(graph) is graph
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stderr.count("slower")) == (0, 1), done.stderr
+
+
 @pytest.mark.skipif(cv2.checkHardwareSupport(13) or not cv2.checkHardwareSupport(11), reason="kernels of AVX2 CPUs")
 @pytest.mark.parametrize(("channels", "side", "direct"), [(3, 3, True), (16, 3, True), (64, 1, True), (64, 3, False)])
 def test_narrow_and_pointwise_convolutions_run_on_direct_kernels(channels, side, direct):
@@ -276,4 +293,4 @@ for thread in threads:
 def test_two_networks_that_are_loaded_at_once_do_not_hang():
     for _ in range(4):  # without the array made at import, three of four such processes hung
         command = [sys.executable, "-c", TWO_FIRST_USERS]
-        assert subprocess.run(command, cwd=Path(__file__).parents[2], timeout=60).returncode == 0
+        assert subprocess.run(command, cwd=ROOT, timeout=60).returncode == 0
