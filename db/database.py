@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import sqlalchemy as sa
 
-from common.errors import BadArgument, BadName, DatabaseError, ModelMismatch, UnknownGallery
+from common.errors import BadArgument, DatabaseError, ModelMismatch, NameTaken, UnknownGallery
 from db import checks, following, people, undo, versions
 from db import names as naming
 from db.audit import Audit
@@ -22,6 +22,7 @@ from db.keys import Keys
 from db.records import Summary
 from db.schema import deletions, faces, galleries, gallery_names, now, persons, reembeddings, templates
 from db.scrub import Scrubbed, scrub
+from db.sessions import Sessions
 from db.summaries import summaries
 from db.tidying import Tidied, tidy
 
@@ -50,7 +51,7 @@ class Database:
     """An open database; see :func:`db.open`. May be used from several threads, and as a context manager.
 
     Attributes:
-        keys, audit, idempotency, jobs: what the service keeps; see the modules of these names.
+        keys, sessions, audit, idempotency, jobs: what the service keeps; see the modules of these names.
     """
 
     def __init__(self, url: str, timeout: float = TIMEOUT, password_file: str | Path | None = None):
@@ -58,6 +59,7 @@ class Database:
             url, checks.number(timeout, 0.1, 86400, "The timeout of a database (seconds)"), password_file
         )
         self.keys, self.audit = Keys(self._connections), Audit(self._connections)
+        self.sessions = Sessions(self._connections, self.keys)
         self.idempotency, self.jobs = Idempotency(self._connections), Jobs(self._connections)
         try:
             versions.set_up(self._connections)
@@ -97,6 +99,11 @@ class Database:
         """All galleries and what they hold, ordered by name. Raises DatabaseError."""
         return self._connections.read(summaries)
 
+    def gallery_names(self) -> list[str]:
+        """The names of all galleries, in order. Raises DatabaseError."""
+        chosen = sa.select(gallery_names.c.name)
+        return sorted(self._connections.read(lambda connection: connection.execute(chosen).scalars().all()))
+
     def find(self, name: str) -> Gallery:
         """The gallery of that name, whatever its model. Raises UnknownGallery, BadName, DatabaseError."""
         return Gallery(self._connections, self._connections.read(lambda connection: _require(connection, name)))
@@ -124,7 +131,7 @@ class Database:
         """A new gallery.
 
         Raises:
-            BadName: there is one of that name already, or it cannot be a name.
+            NameTaken: there is one of that name already. BadName: it cannot be one.
             BadArgument, DatabaseError.
         """
         name, model = naming.clean(name, "gallery"), _model_values(model_name, model_digest, dimension)
@@ -140,7 +147,7 @@ class Database:
 
         Raises:
             UnknownGallery, DatabaseError.
-            BadName: there is one of the new name already, or it cannot be a name.
+            NameTaken: there is one of the new name already. BadName: it cannot be one.
         """
         new_name = naming.clean(new_name, "gallery")
 
@@ -177,7 +184,7 @@ class Database:
         """The gallery of that name which is made from the people of another one; created on first use.
 
         Raises:
-            BadName: there is such a gallery, and it is not made from ``source``.
+            NameTaken: there is such a gallery, and it is not made from ``source``.
             ModelMismatch: it is made for another model.
             BadArgument, DatabaseError.
         """
@@ -194,7 +201,7 @@ class Database:
 
         Raises:
             UnknownGallery, DatabaseError.
-            BadName: there is one of the new name already, or it cannot be a name.
+            NameTaken: there is one of the new name already. BadName: it cannot be one.
         """
         source, new_name = self.find(name), naming.clean(new_name, "gallery")
         self._connections.read(lambda connection: _refuse_taken(connection, new_name))
@@ -285,10 +292,11 @@ class Database:
         return scrub(self._connections)
 
     def tidy(self, jobs_age: timedelta = timedelta(days=7), audit_age: timedelta | None = None) -> Tidied:
-        """Remove what has had its time, and store when API keys were last used: to be called about once a minute.
+        """Remove what has had its time, and store when API keys and sessions were last used: to be called about once a
+        minute.
 
-        What was kept for undoing and idempotency keys have their own time; jobs go so long after they ended, entries
-        of the audit log at that age (None: never).
+        What was kept for undoing, idempotency keys and sessions have their own time; jobs go so long after they
+        ended, entries of the audit log at that age (None: never).
 
         Raises:
             BadArgument: not an age. DatabaseError.
@@ -339,7 +347,8 @@ def _require_free(connection: sa.Connection, name: str) -> None:
 
 def _refuse_taken(connection: sa.Connection, name: str) -> None:
     if _find(connection, name) is not None:
-        raise BadName(f"There is a gallery {naming.excerpt(name)} already: choose another name, or delete that first.")
+        taken = f"There is a gallery {naming.excerpt(name)} already: choose another name, or delete that first."
+        raise NameTaken(taken)
 
 
 def _find_or_create(connection: sa.Connection, name: str, model: dict[str, Any]) -> sa.Row:
@@ -359,7 +368,7 @@ def _follower(connection: sa.Connection, source_id: int, name: str, model: dict[
         row = _create(connection, name, model)
         following.begin(connection, row.id, source_id)
     elif following.source_of(connection, row.id) != source_id:
-        raise BadName(
+        raise NameTaken(
             f"There is a gallery {naming.excerpt(name)} already, which is not made from this one: choose another "
             "name, or delete that first."
         )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 import sqlalchemy as sa
 
-from common.errors import BadArgument, BadName, DatabaseError
+from common.errors import BadArgument, DatabaseError, NameTaken
 from db import checks, packed, people
 from db import names as naming
 from db.connections import Connections
@@ -67,6 +67,16 @@ class Gallery:
         if row is None:
             self._connections.read(lambda connection: explain_missing(connection, self._name_id))
         return _state_of(row)
+
+    def name_now(self) -> str:
+        """What it is called in the database now; ``name`` is what it was called when it was opened."""
+        row = self._connections.row(
+            "SELECT gallery_names.name FROM gallery_names "
+            f"WHERE gallery_names.id = {int(self._name_id)} AND gallery_names.gallery_id = {int(self._id)}"
+        )
+        if row is None:
+            self._connections.read(lambda connection: explain_missing(connection, self._name_id))
+        return row[0]
 
     def revision(self) -> int:
         """A number that every write to this gallery, from whatever process, raises."""
@@ -242,7 +252,7 @@ class Gallery:
 
         Raises:
             NothingToUndo: its time is over, it was undone already, or there was none in this gallery.
-            BadName: somebody else has one of the names by now.
+            NameTaken: somebody else has one of the names by now.
         """
         from db.undo import undo
 
@@ -285,7 +295,7 @@ class Gallery:
 
         Raises:
             UnknownPerson: a person who is not there.
-            BadName: somebody else has the new name.
+            NameTaken: somebody else has the new name.
         """
         new_name = naming.clean(new_name)
 
@@ -293,7 +303,8 @@ class Gallery:
             person_id = self._require(write.connection, name)
             taken = people.find(write.connection, self._id, [new_name]).get(new_name, person_id)
             if taken != person_id:
-                raise BadName(f"There is a {naming.excerpt(new_name)} already. Merge the two, or choose another name.")
+                taken = f"There is a {naming.excerpt(new_name)} already. Merge the two, or choose another name."
+                raise NameTaken(taken)
             person = persons.c.id == person_id
             values = {"name": new_name, "revision": write.revision}
             write.connection.execute(sa.update(persons).where(person).values(values))
@@ -400,6 +411,10 @@ class Gallery:
         """The threshold of this gallery, read from the database; None where none was set."""
         return self.state().threshold
 
+    def clear_threshold(self) -> None:
+        """Keep no threshold with the gallery: that of the model's card counts."""
+        self._keep(dict.fromkeys((column.name for column in _threshold), None))
+
     def set_threshold(
         self, similarity: float, far: float | None, low: float | None = None, high: float | None = None
     ) -> None:
@@ -420,6 +435,9 @@ class Gallery:
             "threshold_low": None if low is None else checks.number(low, -1, 1, cosine),
             "threshold_high": None if high is None else checks.number(high, -1, 1, cosine),
         }
+        self._keep(values)
+
+    def _keep(self, values: dict[str, Any]) -> None:
         here = galleries.c.id == self._id
         self._write(lambda write: write.connection.execute(sa.update(galleries).where(here).values(values)))
 

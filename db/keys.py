@@ -13,7 +13,6 @@ import hmac
 import re
 import secrets
 import threading
-import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -25,13 +24,13 @@ from common.errors import KeyRefused, UnknownChoice, UnknownGallery, UnknownKey
 from db import checks, clock
 from db import names as naming
 from db.connections import Connections
+from db.remembered import Remembered
 from db.schema import api_keys, gallery_names, now
 
 ROLES = ("read", "enrol", "admin")  # each may do what those before it may
 SHAPE = re.compile("rk_([0-9a-f]{12})_([0-9a-f]{64})", re.ASCII)
 LONGEST = 80  # characters, of SHAPE: longer ones are refused unread
 KEPT_SECONDS = 5.0  # for which an answer of the database is taken as true
-MOST_KEPT = 10_000  # keys, of some hundred bytes
 COARSE = timedelta(minutes=1)  # to which the last use is told
 REFUSED = "The API key is not valid: check that it was copied whole, or create another one: recognizer keys create"
 
@@ -87,7 +86,6 @@ class NewKey(NamedTuple):
 class _Held:
     key: Key
     digest: str = field(repr=False)
-    until: float  # by time.monotonic
 
 
 class Keys:
@@ -95,9 +93,8 @@ class Keys:
 
     def __init__(self, connections: Connections):
         self._connections = connections
-        self._held: dict[str, _Held] = {}
+        self._held: Remembered[_Held] = Remembered()
         self._used: dict[str, datetime] = {}
-        self._revocations = 0
         self._lock = threading.Lock()
 
     def create(self, name: str, role: str, gallery: str | None = None, expires: datetime | None = None) -> NewKey:
@@ -131,11 +128,18 @@ class Keys:
 
         return NewKey(self._connections.write(work), f"rk_{public}_{secret}")
 
-    def list(self) -> list[Key]:
-        """All keys, oldest first, those that are revoked or expired among them."""
-        return self._connections.read(
-            lambda connection: [_key(row) for row in connection.execute(_selected.order_by(api_keys.c.id))]
-        )
+    def list(self, after: str | None = None, limit: int | None = None) -> list[Key]:
+        """All keys, oldest first, those that are revoked or expired among them.
+
+        Args:
+            after: the id of a key: only those that were made later.
+            limit: so many at most.
+        """
+        chosen = _selected.order_by(api_keys.c.id).limit(limit)
+        if after is not None:
+            made = sa.select(api_keys.c.id).where(api_keys.c.public_id == after).scalar_subquery()
+            chosen = chosen.where(api_keys.c.id > made)
+        return self._connections.read(lambda connection: [_key(row) for row in connection.execute(chosen)])
 
     def revoke(self, key_id: str) -> Key:
         """Refuse a key from now on: here at once, in other processes within :data:`KEPT_SECONDS`.
@@ -155,9 +159,7 @@ class Keys:
         if not isinstance(key_id, str) or not re.fullmatch("[0-9a-f]{12}", key_id, re.ASCII):
             raise UnknownKey("The id of an API key is the 12 characters after 'rk_': see recognizer keys list.")
         key = self._connections.write(work)
-        with self._lock:
-            self._held.pop(key_id, None)
-            self._revocations += 1
+        self._held.forget(key_id)
         return key
 
     def check(self, presented: str) -> Key:
@@ -175,12 +177,29 @@ class Keys:
         right = hmac.compare_digest(_digest(secret), held.digest if held else _NO_DIGEST)
         if not right or held is None:
             raise KeyRefused(REFUSED)
-        state = held.key.state()
-        if state != "active":
-            reason = {"orphaned": "is for a gallery that was deleted"}.get(state, f"is {state}")
-            raise KeyRefused(f"The API key {public} {reason}: create another one: recognizer keys create")
-        self._note(public)
-        return held.key
+        return self._good(held.key)
+
+    def of(self, key_id: str) -> Key:
+        """The key of an id, for who has shown its secret before, as the owner of a session has.
+
+        The row is read as in :meth:`check`.
+
+        Raises:
+            KeyRefused: it is not there, revoked, expired, or of a gallery that was deleted.
+        """
+        held = self._current(key_id)
+        if held is None:
+            raise KeyRefused(REFUSED)
+        return self._good(held.key)
+
+    def is_held(self, presented: str) -> bool:
+        """Whether :meth:`check` answers without asking the database, in microseconds."""
+        shaped = _shaped(presented)
+        return shaped is None or self.holds(shaped[1])
+
+    def holds(self, key_id: str) -> bool:
+        """Whether :meth:`of` answers without asking the database, in microseconds."""
+        return self._held.holds(key_id)
 
     def write_uses(self) -> None:
         """Store when keys were last used, as noted by :meth:`check`: to be called now and then, and at the end."""
@@ -196,21 +215,20 @@ class Keys:
         if used:
             self._connections.write(work)
 
+    def _good(self, key: Key) -> Key:
+        state = key.state()
+        if state != "active":
+            reason = {"orphaned": "is for a gallery that was deleted"}.get(state, f"is {state}")
+            raise KeyRefused(f"The API key {key.id} {reason}: create another one: recognizer keys create")
+        self._note(key.id)
+        return key
+
     def _current(self, public: str) -> _Held | None:
-        held = self._held.get(public)
-        began = time.monotonic()
-        if held is not None and began < held.until:
-            return held
-        revocations = self._revocations
-        found = self._connections.read(lambda connection: _read(connection, public))
-        held = None if found is None else _Held(*found, began + KEPT_SECONDS)
-        with self._lock:
-            if len(self._held) >= MOST_KEPT:
-                self._held.clear()
-            self._held.pop(public, None)
-            if held is not None and revocations == self._revocations:  # else it may be what was true before
-                self._held[public] = held
-        return held
+        def read() -> _Held | None:
+            found = self._connections.read(lambda connection: _read(connection, public))
+            return None if found is None else _Held(*found)
+
+        return self._held.get(public, read, KEPT_SECONDS)
 
     def _note(self, public: str) -> None:
         moment = now().replace(second=0, microsecond=0)
@@ -238,10 +256,14 @@ def _key(row: sa.Row) -> Key:
 
 
 def _parts(presented: str) -> tuple[str, str]:
-    shaped = SHAPE.fullmatch(presented) if isinstance(presented, str) and len(presented) <= LONGEST else None
+    shaped = _shaped(presented)
     if shaped is None:
         raise KeyRefused(REFUSED)
     return shaped[1], shaped[2]
+
+
+def _shaped(presented: str) -> re.Match | None:
+    return SHAPE.fullmatch(presented) if isinstance(presented, str) and len(presented) <= LONGEST else None
 
 
 def _digest(secret: str) -> str:

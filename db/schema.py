@@ -147,6 +147,20 @@ api_keys = sa.Table(
     **OPTIONS,
 )
 
+# People who signed in to the pages with a key. Those that are over are kept for a while: see db.sessions.
+sessions = sa.Table(
+    "sessions",
+    tables,
+    sa.Column("id", _id, primary_key=True),
+    sa.Column("digest", _sha256, nullable=False),  # of the token
+    sa.Column("key_id", _id, sa.ForeignKey("api_keys.id", ondelete="CASCADE"), nullable=False, index=True),
+    sa.Column("created", _moment, nullable=False),
+    sa.Column("last_seen", _moment, nullable=False),
+    sa.Column("ends", _moment, nullable=False, index=True),
+    sa.UniqueConstraint("digest", name="sessions_digest"),
+    **OPTIONS,
+)
+
 audit_entries = sa.Table(
     "audit_entries",
     tables,

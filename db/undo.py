@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import sqlalchemy as sa
 
-from common.errors import BadName, NothingToUndo
+from common.errors import NameTaken, NothingToUndo
 from db import checks, clock, following, people
 from db import names as naming
 from db.connections import Connections
@@ -133,7 +133,7 @@ def _kept(write: Write, token: str) -> Sequence[sa.Row]:
 def _require_free(write: Write, names: list[str]) -> None:
     taken = people.find(write.connection, write.gallery_id, names)
     if taken:
-        raise BadName(
+        raise NameTaken(
             f"There is somebody else of that name by now: {naming.listing(list(taken))}. Rename that person, then undo "
             "the deletion again."
         )

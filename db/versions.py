@@ -10,7 +10,7 @@ from common.errors import DatabaseError
 from db.connections import Connections
 from db.schema import tables
 
-REVISIONS = ("0001", "0002", "0003")  # of db/migrations, oldest first
+REVISIONS = ("0001", "0002", "0003", "0004")  # of db/migrations, oldest first
 NEWEST = REVISIONS[-1]
 LEDGER = "alembic_version"
 FIRST_LEDGER = "schema_version"  # of version 0.1.0, which had no other revision than the first

@@ -47,6 +47,16 @@ def new_url(request, tmp_path):
 
 
 @pytest.fixture
+def other(database):
+    """The same database as another process has it open: with a cache of its own."""
+    url = database._connections.engine.url.set(
+        drivername="sqlite" if database._connections.is_sqlite else "mysql"
+    ).render_as_string(hide_password=False)
+    with db.open(url) as opened:
+        yield opened
+
+
+@pytest.fixture
 def elsewhere(url):
     """Runs statements in the database of ``url`` as another program would; the rows of the last one."""
     engine = sa.create_engine(

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from gallery_process import faces
 
-from common.errors import BadName, NameTaken, UnknownPerson, VersionConflict
+from common.errors import NameTaken, UnknownPerson, VersionConflict
 from db.conditional import expecting, together, version_of
 
 CHANGES = {
@@ -91,7 +91,7 @@ def test_of_several_writes_none_is_stored_where_one_fails(people):
         each.set_metadata("Ann", {"n": 1})
         each.rename("Ann", "Bob")
 
-    with pytest.raises(BadName):
+    with pytest.raises(NameTaken):
         together(people, work)
     assert people.person("Ann").metadata is None
 

@@ -12,7 +12,7 @@ from galleries_process import contents
 from gallery_process import DIMENSION, check_exact, embedding, faces, gallery_of
 
 import db
-from common.errors import BadArgument, BadName, DatabaseError, ModelMismatch, UnknownGallery
+from common.errors import BadArgument, BadName, DatabaseError, ModelMismatch, NameTaken, UnknownGallery
 from db import following, people
 from db.connections import Connections
 from db.database import _purge_portion
@@ -273,10 +273,10 @@ def test_a_source_of_which_a_part_is_gone_already_is_not_taken_for_what_it_was(d
 
 def test_a_gallery_of_that_name_that_is_made_from_nothing_or_something_else_is_refused(database, source):
     gallery_of(database, "there").add("Ann", faces(1))
-    with pytest.raises(BadName, match="'there' already, which is not made from this one"):
+    with pytest.raises(NameTaken, match="'there' already, which is not made from this one"):
         follow(database, source, "there")
     follow(database, source)
-    with pytest.raises(BadName, match="not made from this one"):
+    with pytest.raises(NameTaken, match="not made from this one"):
         follow(database, gallery_of(database, "there"))
     with pytest.raises(ModelMismatch):
         database.follower(source, "target", "third", "2" * 64, DIMENSION)

@@ -8,7 +8,7 @@ from gallery_process import DIMENSION, check_exact, faces, gallery_of
 from killing import forks, kill  # noqa: F401
 
 import db
-from common.errors import BadArgument, BadName, FaceError, ModelMismatch, UnknownGallery
+from common.errors import BadArgument, BadName, FaceError, ModelMismatch, NameTaken, UnknownGallery
 from db import following, versions
 
 STAGED = "copy (copy of source, not finished)"
@@ -49,12 +49,17 @@ def test_an_empty_gallery_can_be_copied(database):
     assert database.copy_gallery("source", "copy").count() == (0, 0)
 
 
-def test_a_copy_takes_nobodys_name(database):
+def test_a_name_is_given_to_one_gallery_only(database):
     gallery_of(database, "source").add("Ann", faces(1))
     gallery_of(database, "there").add("Bob", faces(2))
     for taken in ("there", "source"):
-        with pytest.raises(BadName, match=f"There is a gallery '{taken}' already"):
-            database.copy_gallery("source", taken)
+        for take in (
+            lambda taken=taken: database.copy_gallery("source", taken),
+            lambda taken=taken: database.create_gallery(taken, "tiny", "0" * 64, DIMENSION),
+            lambda taken=taken: database.rename_gallery({"there": "source", "source": "there"}[taken], taken),
+        ):
+            with pytest.raises(NameTaken, match=f"There is a gallery '{taken}' already"):
+                take()
     with pytest.raises(UnknownGallery, match="'nowhere'"):
         database.copy_gallery("nowhere", "copy")
     with pytest.raises(BadName):

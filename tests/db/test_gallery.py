@@ -254,6 +254,9 @@ def test_threshold_is_kept_with_its_false_accept_rate(gallery):
         with pytest.raises(BadArgument):
             gallery.set_threshold(similarity, far)
     assert gallery.threshold == db.Threshold(0.25, 1e-4)
+    revision = gallery.revision()
+    gallery.clear_threshold()
+    assert gallery.threshold is gallery.state().threshold is None and gallery.revision() == revision + 1
 
 
 def test_a_gallery_belongs_to_one_model(url):

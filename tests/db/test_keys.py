@@ -9,20 +9,9 @@ import pytest
 import sqlalchemy as sa
 from gallery_process import faces, gallery_of
 
-import db
 from common.errors import BadArgument, KeyRefused, UnknownChoice, UnknownGallery, UnknownKey
 from db import keys
 from db.schema import api_keys
-
-
-@pytest.fixture
-def other(database):
-    """The same database as another process has it open: with a cache of its own."""
-    url = database._connections.engine.url.set(
-        drivername="sqlite" if database._connections.is_sqlite else "mysql"
-    ).render_as_string(hide_password=False)
-    with db.open(url) as opened:
-        yield opened
 
 
 def rows(database):
@@ -47,6 +36,14 @@ def test_a_key_is_what_it_was_made_as(database):
     assert (key.name, key.role, key.gallery, key.expires, key.revoked) == ("door", "enrol", "staff", soon, None)
     assert database.keys.check(secret) == key
     assert [each.id for each in database.keys.list()] == [key.id]
+
+
+def test_keys_are_listed_as_they_were_made_all_of_them_or_some_after_one(database):
+    made = [database.keys.create(f"key {number}", "read").key.id for number in range(4)]
+    listed = [each.id for each in database.keys.list()]
+    assert listed == made
+    assert [each.id for each in database.keys.list(after=made[0], limit=2)] == made[1:3]
+    assert database.keys.list(after=made[-1]) == [] == database.keys.list(after="0" * 12)
 
 
 @pytest.mark.parametrize("role, may", [("read", 1), ("enrol", 2), ("admin", 3)])

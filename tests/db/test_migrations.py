@@ -93,6 +93,21 @@ def test_a_database_of_the_second_revision_is_upgraded_on_request_only_with_all_
     check_tables(url)
 
 
+def test_a_database_of_the_third_revision_keeps_its_keys_with_which_people_can_then_sign_in(url, monkeypatch):
+    with monkeypatch.context() as before:
+        before.setattr(versions, "NEWEST", "0003")
+        with db.open(url) as database:
+            gallery_of(database).add("Ann", faces(1))
+            key, secret = database.keys.create("door", "enrol", "default")
+    with pytest.raises(DatabaseError, match="schema version 0003.*recognizer db upgrade"):
+        db.open(url)
+    assert db.upgrade(url) == ("0003", versions.NEWEST)
+    with db.open(url) as database:
+        assert database.keys.check(secret) == key
+        assert database.sessions.check(database.sessions.create(key.id, 60)) == key
+    check_tables(url)
+
+
 READING = ("SELECT", "SHOW", "PRAGMA", "DESCRIBE", "SET", "BEGIN")
 KILLED = 77
 

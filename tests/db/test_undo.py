@@ -10,7 +10,7 @@ from galleries_process import contents
 from gallery_process import check_exact, embedding, faces, gallery_of
 
 import db
-from common.errors import BadArgument, BadName, NothingToUndo, UnknownGallery, UnknownPerson
+from common.errors import BadArgument, NameTaken, NothingToUndo, UnknownGallery, UnknownPerson
 from db.schema import undo_faces, undo_persons
 
 DRAW = random.Random(0)
@@ -109,7 +109,7 @@ def test_a_name_that_was_taken_meanwhile_is_told_and_nothing_is_brought_back(dat
     token = people.discard(["Ann", "Bob"]).token
     people.add("Bob", faces(1))
     before = contents(people)
-    with pytest.raises(BadName, match="'Bob'.*Rename"):
+    with pytest.raises(NameTaken, match="'Bob'.*Rename"):
         people.undo(token)
     assert contents(people) == before and kept(database) == [2, 6]
     people.rename("Bob", "Bob 2")
