@@ -4,6 +4,9 @@ A message says what was expected, what came, and what to do next. It never holds
 The command line prints the message alone and exits with :attr:`FaceError.exit_code`.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 
 class FaceError(Exception):
     """Base of all errors that this project raises on purpose."""
@@ -64,7 +67,15 @@ class UnknownGallery(FaceError):
 
 
 class NothingEnrolled(FaceError):
-    """An enrolment in which no picture was usable; nothing was stored."""
+    """An enrolment in which no picture was usable; nothing was stored.
+
+    Attributes:
+        refused: ``recognizer.Refusal`` of each picture, with the reason.
+    """
+
+    def __init__(self, message: str, refused: Sequence[Any] = ()):
+        super().__init__(message)
+        self.refused = list(refused)
 
 
 class ModelMismatch(FaceError):

@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # it imports SQLAlchemy
 MOST_PAIRS = 50_000_000  # impostor pairs that are compared: two seconds; of more, those among a sample of the people
 MOST_ACCEPTED = 250_000  # false accepts that are looked at; they say more than enough of one rate
 NEEDED = 10  # false accepts that a rate must be made of
+SMALLEST_FAR = 1e-12  # which takes more comparisons than there will ever be
 LARGEST_FAR = 0.1
 BINS = 2000  # of a histogram over -1..1
 DRAWS, LEAST_DRAWS, WORK = 1000, 200, 200_000_000  # of people, for intervals; fewer where each takes long
@@ -84,8 +85,8 @@ def calibrate(gallery: "Gallery", far: float = 1e-4, progress: Progress | None =
         BadArgument: not such a rate; or the gallery has too few people to measure it; or too many of its people have
             the same photos.
     """
-    if not isinstance(far, float | int) or not 0 < far <= LARGEST_FAR:
-        raise BadArgument(f"A false accept rate is a number above 0, up to {LARGEST_FAR}, not {far!r:.40}.")
+    if not isinstance(far, float | int) or not SMALLEST_FAR <= far <= LARGEST_FAR:
+        raise BadArgument(f"A false accept rate is a number from {SMALLEST_FAR} to {LARGEST_FAR}, not {far!r:.40}.")
     photos = _read(gallery, int(min(MOST_PAIRS, MOST_ACCEPTED / far)), progress)
     pairs = len(photos.owners) * (photos.kept - 1)
     _require_enough(pairs, far)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from common.errors import BadArgument, FaceError
+from db import Threshold
 from db import names as naming
 from networks.network import normalise
 from recognizer.index import GalleryIndex
@@ -29,14 +30,14 @@ class Duplicates:
     Attributes:
         index: of the gallery.
         gallery: how large it is says whether "auto" looks.
-        threshold: gives the cosine from which two photos count as one person's, after a search; raises BadArgument
-            where nobody measured one, and then nothing is compared.
+        threshold: gives that from which two photos count as one person's, after a search; raises BadArgument where
+            nobody measured one, and then nothing is compared.
         when: "always"; "never"; "auto": where the gallery has at most 100,000 people, or its index is in memory.
     """
 
     index: GalleryIndex
     gallery: "Gallery"
-    threshold: Callable[[], float]
+    threshold: Callable[[], Threshold]
     when: str = "auto"
 
     def notes(self, people: Sequence[str], sources: Sequence[str], embeddings: np.ndarray) -> list[Refusal]:
@@ -54,12 +55,12 @@ class Duplicates:
             log.warning("New photos were not compared with the other people: %s", error)
             return []
         try:
-            threshold = self.threshold()
+            threshold = self.threshold().similarity
         except BadArgument:
             return []
         nearest = map(_nearer, found, _of_call(people, embeddings))
         return [
-            Refusal(person, source, _said(near, threshold))
+            Refusal(person, source, _said(near, threshold), near.name)
             for person, source, near in zip(people, sources, nearest, strict=True)
             if near is not None and near.similarity >= threshold
         ]

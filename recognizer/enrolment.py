@@ -1,25 +1,33 @@
 """From photos to faces ready to be stored, and a report of those that are not."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from hashlib import file_digest, sha256
 from os import PathLike
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
 
 from common.errors import BadPicture, NothingEnrolled
-from db import Face
+from db import Face, Person
+from db.names import clean
 from mtcnn import Detector
 from mtcnn.align import align
 from mtcnn.detector import most_prominent
 from mtcnn.pictures import Picture, read_picture
+from networks import Network
 from recognizer.duplicates import Duplicates
-from recognizer.gates import OPEN, Gates
-from recognizer.results import Refusal
+from recognizer.forms import NamedPicture, picture_and_source
+from recognizer.gates import Gates
+from recognizer.results import Enrolment, Progress, Refusal
 
 SMALLEST_EYE_DISTANCE = 10.0  # pixels; below, a 112-pixel face is mostly invented
+
+Result = TypeVar("Result")
+Write = Callable[[dict[str, list[Face]]], Result]  # stores faces by person: all of them or none
 
 
 @dataclass(frozen=True)
@@ -42,43 +50,6 @@ class Sighting:
     score: float = 0.0
     picture: str | None = None
     notes: tuple[str, ...] = ()
-
-
-def look(
-    name: str,
-    source: str,
-    img: Picture,
-    detector: Detector,
-    size: tuple[int, int],
-    picture: str | None = None,
-    gates: Gates = OPEN,
-) -> Sighting:
-    """Find the face that a picture is about; ``picture`` is its digest where that is known already."""
-    try:
-        pixels = read_picture(img)
-        picture = picture or digest(img)
-    except BadPicture as error:
-        return Sighting(name, source, reason=f"unreadable: {error}")
-    except OSError as error:
-        return Sighting(name, source, reason=f"unreadable: {error.strerror}")
-    detections = detector.detect(pixels)
-    if not len(detections):
-        return Sighting(name, source, reason="no face found")
-    chosen = most_prominent(detections, pixels.shape)
-    face = detections[chosen]
-    eyes = face.landmarks[0, :2]
-    if np.linalg.norm(eyes[1] - eyes[0]) < SMALLEST_EYE_DISTANCE:
-        reason = f"face too small: the eyes must be at least {SMALLEST_EYE_DISTANCE:.0f} pixels apart"
-        return Sighting(name, source, reason=reason)
-    verdict = gates.judge(pixels, detections, chosen)
-    if verdict.refusal is not None:
-        return Sighting(name, source, reason=verdict.refusal)
-    notes = verdict.notes
-    if len(detections) > 1:
-        left, top, right, bottom = (round(float(value)) for value in face.boxes[0])
-        notes = (f"{len(detections)} faces; took the most prominent, at {left},{top}-{right},{bottom}", *notes)
-    crop = align(pixels, face.landmarks, size)[0]
-    return Sighting(name, source, crop, score=float(face.scores[0]), picture=picture, notes=notes)
 
 
 def digest(img: Picture) -> str:
@@ -116,6 +87,10 @@ class Gathered:
             self.refused.append(Refusal(sighting.name, sighting.source, sighting.reason))
         self.notes += [Refusal(sighting.name, sighting.source, note) for note in sighting.notes]
 
+    def counts(self) -> dict[str, int]:
+        """The usable photos, by person."""
+        return dict(Counter(sighting.name for sighting in self.usable))
+
     def faces(self, embeddings: Iterable[np.ndarray], store_crops: bool) -> dict[str, list[Face]]:
         """The usable sightings as faces to be stored, by person; ``embeddings`` are in their order."""
         faces: dict[str, list[Face]] = {}
@@ -136,11 +111,89 @@ class Gathered:
             raise nothing_enrolled(self.refused)
 
 
+@dataclass(frozen=True)
+class Enroller:
+    """What a recognizer enrols with. May be used from several threads.
+
+    Attributes:
+        detector, model: find and embed faces.
+        gates: what is asked of photos.
+        duplicates: compares them with who is there.
+        store_crops: whether aligned faces are stored, too.
+    """
+
+    detector: Detector
+    model: Network
+    gates: Gates
+    duplicates: Duplicates
+    store_crops: bool
+
+    def enrol(
+        self,
+        people: Sequence[tuple[str, Sequence[Picture | NamedPicture]]],
+        write: Write[list[Person]],
+        progress: Progress | None = None,
+    ) -> Enrolment:
+        """Photos of some people, in one step.
+
+        Raises:
+            NothingEnrolled: no photo was usable. BadName: what cannot be a person's name. What ``write`` raises.
+        """
+        work = [(clean(name), img, number) for name, imgs in people for number, img in enumerate(imgs, 1)]
+        gathered = Gathered()
+        for name, img, number in progress(work, len(work)) if progress else work:
+            picture, source = picture_and_source(img, number)
+            gathered.take(self.look(name, source, picture))
+        gathered.refused += [Refusal(clean(name), "", "no pictures given") for name, imgs in people if not imgs]
+        gathered.require_some()
+        stored = self.store(gathered, self.embed(gathered), write)
+        return Enrolment(gathered.counts(), gathered.refused, gathered.notes, people=tuple(stored))
+
+    def look(self, name: str, source: str, img: Picture, picture: str | None = None) -> Sighting:
+        """Find the face that a picture is about; ``picture`` is its digest where that is known already."""
+        try:
+            pixels = read_picture(img)
+            picture = picture or digest(img)
+        except BadPicture as error:
+            return Sighting(name, source, reason=f"unreadable: {error}")
+        except OSError as error:
+            return Sighting(name, source, reason=f"unreadable: {error.strerror}")
+        detections = self.detector.detect(pixels)
+        if not len(detections):
+            return Sighting(name, source, reason="no face found")
+        chosen = most_prominent(detections, pixels.shape)
+        face = detections[chosen]
+        eyes = face.landmarks[0, :2]
+        if np.linalg.norm(eyes[1] - eyes[0]) < SMALLEST_EYE_DISTANCE:
+            reason = f"face too small: the eyes must be at least {SMALLEST_EYE_DISTANCE:.0f} pixels apart"
+            return Sighting(name, source, reason=reason)
+        verdict = self.gates.judge(pixels, detections, chosen)
+        if verdict.refusal is not None:
+            return Sighting(name, source, reason=verdict.refusal)
+        notes = verdict.notes
+        if len(detections) > 1:
+            left, top, right, bottom = (round(float(value)) for value in face.boxes[0])
+            notes = (f"{len(detections)} faces; took the most prominent, at {left},{top}-{right},{bottom}", *notes)
+        crop = align(pixels, face.landmarks, self.model.card.input_size)[0]
+        return Sighting(name, source, crop, score=float(face.scores[0]), picture=picture, notes=notes)
+
+    def embed(self, gathered: Gathered) -> np.ndarray:
+        """The embeddings float32 ``[n, d]`` of what is usable, at least one."""
+        return self.model.embed(np.stack([sighting.crop for sighting in gathered.usable]))
+
+    def store(self, gathered: Gathered, embeddings: np.ndarray, write: Write[Result]) -> Result:
+        """Note what is too near to somebody else, and store all in one step; what ``write`` returned."""
+        faces = gathered.faces(embeddings, self.store_crops)
+        gathered.notes += gathered.compared(embeddings, self.duplicates)
+        return write(faces)
+
+
 def nothing_enrolled(refused: list[Refusal]) -> NothingEnrolled:
     """The error that tells why no picture was usable."""
     reasons = "; ".join(f"{refusal.source or refusal.name}: {refusal.reason}" for refusal in refused[:3])
     more = f"; and {len(refused) - 3} more" if len(refused) > 3 else ""
-    return NothingEnrolled(f"No usable picture, nothing was stored. {reasons or 'No picture was given'}{more}")
+    told = f"No usable picture, nothing was stored. {reasons or 'No picture was given'}{more}"
+    return NothingEnrolled(told, refused)
 
 
 def encode_crop(crop: np.ndarray) -> bytes:

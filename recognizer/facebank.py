@@ -2,7 +2,7 @@
 
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,15 +11,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from common.errors import BadName
-from db import Face
 from db.names import clean
-from mtcnn import Detector
 from mtcnn.pictures import Picture
-from networks import Network
-from recognizer.duplicates import Duplicates
-from recognizer.enrolment import Gathered, Sighting, digest, look, nothing_enrolled
+from recognizer.enrolment import Enroller, Gathered, Sighting, digest, nothing_enrolled
 from recognizer.forms import facebank
-from recognizer.gates import Gates
 from recognizer.results import Enrolment, Progress, Refusal
 
 if TYPE_CHECKING:  # it imports SQLAlchemy
@@ -52,18 +47,13 @@ class FacebankEnrolment:
     interrupted, and two processes at the same folder double nothing.
 
     Attributes:
-        gallery, model, detector: where to, and with what.
-        store_crops: whether aligned faces are stored, too.
-        gates: what is asked of photos.
-        duplicates: compares each batch with who is stored by then.
+        gallery, enroller: where to, and with what.
+        stored: told of each batch that is stored, as photos that were added by person; in a thread of its own.
     """
 
     gallery: "Gallery"
-    model: Network
-    detector: Detector
-    store_crops: bool
-    gates: Gates
-    duplicates: Duplicates
+    enroller: Enroller
+    stored: Callable[[dict[str, int]], None] | None = None
 
     def run(self, folder: Path, progress: Progress | None = None) -> Enrolment:
         """Enrol everyone of ``FOLDER/NAME/*.jpg``.
@@ -86,7 +76,6 @@ class FacebankEnrolment:
                 if is_last:
                     storing = self._store(gathered, writer, storing, done)
                     refused += gathered.refused
-                    done.notes += gathered.notes
                     gathered = Gathered()
             done.take(storing)
         if not done.added and not done.seen:
@@ -117,7 +106,7 @@ class FacebankEnrolment:
             return Sighting(name, str(path), reason=f"unreadable: {error.strerror}")
         if picture in known:
             return Sighting(name, str(path), reason=SEEN)
-        return look(name, str(path), path, self.detector, self.model.card.input_size, picture, self.gates)
+        return self.enroller.look(name, str(path), path, picture)
 
     def _store(
         self, gathered: Gathered, writer: ThreadPoolExecutor, storing: Future | None, done: "Done"
@@ -125,14 +114,16 @@ class FacebankEnrolment:
         """Embed a batch, and have it compared and stored while the next one is read and embedded."""
         if not gathered.usable:
             return storing
-        embeddings = self.model.embed(np.stack([sighting.crop for sighting in gathered.usable]))
-        faces = gathered.faces(embeddings, self.store_crops)
+        embeddings = self.enroller.embed(gathered)
         done.take(storing)
-        return writer.submit(self._compare_and_store, gathered, embeddings, faces)
+        return writer.submit(self._compare_and_store, gathered, embeddings)
 
-    def _compare_and_store(self, gathered: Gathered, embeddings: np.ndarray, faces: dict[str, list[Face]]) -> "Stored":
-        notes = gathered.compared(embeddings, self.duplicates)
-        return Stored(len(gathered.usable), self.gallery.add_unseen(faces), notes)
+    def _compare_and_store(self, gathered: Gathered, embeddings: np.ndarray) -> "Stored":
+        added = self.enroller.store(gathered, embeddings, self.gallery.add_unseen)
+        new = {name: count for name, count in added.items() if count}
+        if new and self.stored is not None:
+            self.stored(new)
+        return Stored(len(gathered.usable), added, gathered.notes)
 
 
 class Stored(NamedTuple):

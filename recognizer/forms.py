@@ -1,17 +1,33 @@
 """The forms in which callers hand over pictures and people."""
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from common.errors import BadArgument, NothingEnrolled
+from common.errors import BadArgument, BadEmbedding, NothingEnrolled
 from mtcnn.pictures import Picture, picture_files
+from networks.network import normalise
 
-Pictures: TypeAlias = Picture | Iterable[Picture]
+
+@dataclass(frozen=True)
+class NamedPicture:
+    """A picture for enrolment that says itself what it is called.
+
+    Attributes:
+        picture: as ever: a path, encoded bytes, or an array.
+        source: its name in reports and in the database.
+    """
+
+    picture: Picture = field(repr=False)
+    source: str
+
+
+Pictures: TypeAlias = Picture | NamedPicture | Iterable[Picture | NamedPicture]
 ONE = (str, PathLike, bytes, bytearray, memoryview)  # iterable, and yet one picture
 
 
@@ -75,6 +91,23 @@ def as_list(imgs: Pictures) -> list[Picture]:
     return list(imgs) if is_many(imgs) else [imgs]
 
 
-def source_of(img: Picture, number: int) -> str:
-    """How a picture is called in reports and in the database: its path, or its place in the call."""
-    return str(img) if isinstance(img, (str, PathLike)) else f"picture {number}"
+def picture_and_source(img: Picture | NamedPicture, number: int) -> tuple[Picture, str]:
+    """A picture, and what it is called: by itself, by its path, or by its place in the call."""
+    if isinstance(img, NamedPicture):
+        return img.picture, img.source
+    return img, str(img) if isinstance(img, (str, PathLike)) else f"picture {number}"
+
+
+def ready_rows(embeddings: Sequence[np.ndarray], dimension: int) -> np.ndarray:
+    """Embeddings of a caller, each ``[d]`` or ``[n, d]`` and of any length, as rows float32 ``[n, d]`` of length 1.
+
+    Raises:
+        BadEmbedding: of another dimension, not finite, or zero.
+    """
+    for given in embeddings:
+        if given.ndim == 0 or given.shape[-1] != dimension or given.size == 0:
+            raise BadEmbedding(f"Expected embeddings [n, {dimension}], got {list(given.shape)}.")
+    rows = np.concatenate([np.atleast_2d(given) for given in embeddings]).astype(np.float32)
+    if not np.isfinite(rows).all() or not rows.any(axis=1).all():
+        raise BadEmbedding("Embeddings must be finite and not zero; nothing was stored.")
+    return normalise(rows)

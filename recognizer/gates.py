@@ -57,6 +57,3 @@ class Gates:
             [liveness] = self.antispoof(picture, detections[i])
             if not liveness.live:
                 yield liveness.reason, self.liveness_required
-
-
-OPEN = Gates()

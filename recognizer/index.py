@@ -88,6 +88,22 @@ class GalleryIndex:
         return self._held is not None
 
     @property
+    def size(self) -> int:
+        """The rows in memory."""
+        held = self._held
+        return len(held.index) if held else 0
+
+    def lag(self) -> int:
+        """How many writes to the gallery have not been read yet; 0 before the first reading. Raises DatabaseError."""
+        held = self._held
+        return max(0, self._gallery.revision() - held.state.revision) if held else 0
+
+    @property
+    def kind(self) -> str | None:
+        """The name in ``recognizer.search.INDEXES`` of the index that is in memory; None before there is one."""
+        return self._held.kind if self._held else None
+
+    @property
     def threshold(self) -> Threshold | None:
         """The gallery's threshold, as of the last search or, before any, as it is now."""
         return (self._held.state if self._held else self._gallery.state(self._matching)).threshold

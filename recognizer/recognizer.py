@@ -1,6 +1,6 @@
 """The recognizer: detect, align, embed, search, enrol."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from numbers import Real
@@ -13,20 +13,21 @@ import numpy as np
 import db
 import mtcnn
 import networks
-from common.errors import BadArgument, BadEmbedding, FaceError
-from db import Face, Person, Photo, Threshold
+from common.errors import BadArgument, FaceError
+from db import Face, Person, Photo
 from db.names import clean
 from mtcnn import Detections, Detector, Picture, read_picture
-from mtcnn.align import align
 from recognizer import settings as settings_file
 from recognizer.duplicates import Duplicates
-from recognizer.enrolment import Gathered, look
+from recognizer.enrolment import Enroller
 from recognizer.facebank import FacebankEnrolment
-from recognizer.forms import Pictures, are_embeddings, as_list, each, is_many, people_and_pictures, source_of
+from recognizer.faces import FaceReader
+from recognizer.forms import Pictures, are_embeddings, as_list, each, is_many, people_and_pictures, ready_rows
 from recognizer.gates import Gates
 from recognizer.index import GalleryIndex, forget_snapshots
-from recognizer.liveness import Antispoof, Liveness
-from recognizer.results import Enrolment, Progress, Recognition, Refusal, Verification
+from recognizer.liveness import Antispoof
+from recognizer.matcher import Matcher
+from recognizer.results import Enrolment, Progress, Recognition, Verification
 
 Done = TypeVar("Done")
 
@@ -61,6 +62,12 @@ class Recognizer:
         accept_license: accept the licences of models that ask for it.
         progress: wraps the reading of a large gallery: called with an iterable and its length.
 
+    Attributes:
+        model, detector: the networks.
+        database, gallery: where the people are.
+        index: searches the gallery.
+        reader, matcher, gates, enroller: what it is made of: see their classes.
+
     Raises:
         FaceError: one of its subclasses says what is wrong and what to do.
     """
@@ -92,28 +99,29 @@ class Recognizer:
             gates=gates, liveness=liveness, duplicates=duplicates,
         )  # fmt: skip
         _check_threshold(chosen.threshold)
-        self.model, self.detector, self._antispoof = _networks(chosen, detector, accept_license)
-        self._liveness_required = chosen.liveness == "require"
-        self.gates = Gates(
-            chosen.quality_limits() if chosen.gates != "off" else None, self._antispoof,
-            chosen.gates == "require", self._liveness_required,
-        )  # fmt: skip
-        self._index = None
-        self._database = db.open(chosen.database, chosen.database_timeout, chosen.database_password_file)
+        self.model, self.detector, antispoof = _networks(chosen, detector, accept_license)
+        self.database = db.open(chosen.database, chosen.database_timeout, chosen.database_password_file)
         try:
-            self._gallery = self._database.gallery(chosen.gallery, self.model.name, self.model.digest, self.model.dim)
+            self.gallery = self.database.gallery(chosen.gallery, self.model.name, self.model.digest, self.model.dim)
         except FaceError:
-            self.close()
+            self.database.close()
             raise
-        self._index = GalleryIndex(
-            self._database, self._gallery, chosen.index, chosen.matching, chosen.snapshot, chosen.index_options,
-            progress,
-        )  # fmt: skip
-        self._threshold, self._store_crops = chosen.threshold, chosen.store_crops
-        self._duplicates = Duplicates(self._index, self._gallery, self._threshold_of_search, chosen.duplicates)
+        self.index = GalleryIndex(
+            self.database, self.gallery, chosen.index, chosen.matching, chosen.snapshot, chosen.index_options, progress
+        )
+        self._compose(chosen, antispoof)
+
+    def _compose(self, chosen: settings_file.Settings, antispoof: Antispoof | None) -> None:
+        live_only = chosen.liveness == "require"
+        limits = chosen.quality_limits() if chosen.gates != "off" else None
+        self.gates = Gates(limits, antispoof, chosen.gates == "require", live_only)
+        self.reader = FaceReader(self.detector, self.model, antispoof)
+        self.matcher = Matcher(self.index, self.gallery, self.model, chosen.threshold, live_only)
+        duplicates = Duplicates(self.index, self.gallery, self.matcher.threshold, chosen.duplicates)
+        self.enroller = Enroller(self.detector, self.model, self.gates, duplicates, chosen.store_crops)
 
     def __repr__(self) -> str:
-        return f"<Recognizer {self.model.name}, gallery {self._gallery.name!r}>"
+        return f"<Recognizer {self.model.name}, gallery {self.gallery.name!r}>"
 
     def __enter__(self) -> "Recognizer":
         return self
@@ -123,24 +131,13 @@ class Recognizer:
 
     def close(self) -> None:
         """Keep the snapshot of a large index, and close the database."""
-        if self._index is not None:
-            self._index.close()
-        self._database.close()
+        self.index.close()
+        self.database.close()
 
     @property
     def threshold(self) -> float:
         """The cosine from which a face is called by a name: the argument's, else the gallery's, else the card's."""
-        return self._threshold if self._threshold is not None else self._stored_threshold(self._gallery.threshold)
-
-    def _stored_threshold(self, of_gallery: Threshold | None) -> float:
-        stored = of_gallery or self.model.card.threshold
-        if stored is None:
-            raise BadArgument(f"Nobody measured a threshold for {self.model.name}: give Recognizer(threshold=...).")
-        return stored.similarity
-
-    def _threshold_of_search(self) -> float:
-        """The threshold as it was at the last search."""
-        return self._threshold if self._threshold is not None else self._stored_threshold(self._index.threshold)
+        return self.matcher.threshold_now().similarity
 
     def detect(self, img: Pictures) -> Detections | list[Detections]:
         """The faces of a picture; a list of pictures gives a list."""
@@ -150,7 +147,7 @@ class Recognizer:
         """Aligned faces uint8 ``[n, 112, 112, 3]`` BGR of a picture; a list of pictures gives a list."""
         if detections is not None and is_many(img):
             raise BadArgument("detections belong to one picture; give a single picture with them.")
-        return each(img, lambda one: self._align(read_picture(one), detections))
+        return each(img, lambda one: self._aligned(read_picture(one), detections))
 
     def get_embd(self, img: Pictures) -> np.ndarray | list[np.ndarray]:
         """Embeddings float32 ``[n, d]``, L2-normalised, of all faces of a picture, in the order of ``detect``.
@@ -161,7 +158,7 @@ class Recognizer:
             return self.model.embed(img)
         if not is_many(img):
             return self.model.embed(self.align_face(img))
-        return self._embed_many(self.align_face(img))
+        return self.reader.embed(self.align_face(img))
 
     def recognize(self, img: Pictures) -> list[Recognition] | list[list[Recognition]]:
         """Who is in a picture: one ``Recognition`` per face, best detection first; a list of pictures gives a list."""
@@ -178,10 +175,11 @@ class Recognizer:
         crops = []
         for img in (img_a, img_b):
             picture = read_picture(img)
-            crops.append(self._align(picture, self.detector.detect_single(picture))[0])
+            crops.append(self.reader.crops(picture, self.detector.detect_single(picture))[0])
         first, second = self.model.embed(np.stack(crops))
         similarity = float(np.clip(first @ second, -1, 1))
-        return Verification(similarity >= self.threshold, similarity, self.threshold)
+        threshold = self.threshold
+        return Verification(similarity >= threshold, similarity, threshold)
 
     def add_customs(
         self,
@@ -195,7 +193,8 @@ class Recognizer:
         Args:
             name: the person, with ``imgs`` the photos; or a mapping ``{name: photos}``; or a facebank folder
                 (``FOLDER/NAME/*.jpg``).
-            imgs: a photo or several. Of a photo with several faces the most prominent is taken.
+            imgs: a photo or several. Of a photo with several faces the most prominent is taken. A ``NamedPicture``
+                is called by its ``source`` in reports and in the database, others by their path or number.
             progress: wraps the iteration over photos: called with the iterable and its length.
 
         Returns:
@@ -205,7 +204,7 @@ class Recognizer:
             NothingEnrolled: no photo was usable.
             BadName: a name that is empty, too long or has control characters.
         """
-        return self._enrol(people_and_pictures(name, imgs), self._gallery.add_many, progress)
+        return self.enroller.enrol(people_and_pictures(name, imgs), self.gallery.add_many, progress)
 
     def add_embds(
         self,
@@ -222,16 +221,16 @@ class Recognizer:
         people = people_and_pictures(name, imgs)
         ready = [are_embeddings(given) for _, given in people]
         if not any(ready):
-            return self._enrol(people, self._add_to_known, progress)
+            return self.enroller.enrol(people, self._add_to_known, progress)
         if not all(ready):
             raise BadArgument("Give either pictures or embeddings for all people of a call.")
-        faces = {each: [Face(row) for row in self._checked(given)] for each, given in people}
+        faces = {each: [Face(row) for row in ready_rows(given, self.model.dim)] for each, given in people}
         names = [clean(each) for each, rows in faces.items() for _ in rows]
         sources = [f"embedding {number}" for rows in faces.values() for number in range(1, len(rows) + 1)]
         embeddings = np.stack([face.embedding for rows in faces.values() for face in rows])
-        notes = self._duplicates.notes(names, sources, embeddings)
-        self._add_to_known(faces)
-        return Enrolment({each: len(rows) for each, rows in faces.items()}, [], notes)
+        notes = self.enroller.duplicates.notes(names, sources, embeddings)
+        stored = self._add_to_known(faces)
+        return Enrolment({each: len(rows) for each, rows in faces.items()}, [], notes, people=tuple(stored))
 
     def update_customs(
         self,
@@ -245,7 +244,8 @@ class Recognizer:
         Raises:
             UnknownPerson: a person who is not there. NothingEnrolled: no photo was usable; the old ones stay.
         """
-        return self._without_trace(self._enrol(people_and_pictures(name, imgs), self._gallery.replace, progress))
+        people = people_and_pictures(name, imgs)
+        return self._without_trace(self.enroller.enrol(people, self.gallery.replace, progress))
 
     def del_customs(self, names: str | Iterable[str]) -> list[str]:
         """Forget people entirely; returns their names.
@@ -253,20 +253,28 @@ class Recognizer:
         Raises:
             UnknownPerson: someone who is not there; then nobody is forgotten.
         """
-        return self._without_trace(self._gallery.delete(names if isinstance(names, Iterable) else [names]))
+        return self._without_trace(self.gallery.delete(names if isinstance(names, Iterable) else [names]))
 
-    def add_facebank(self, folder: str | PathLike, *, progress: Progress | None = None) -> Enrolment:
+    def add_facebank(
+        self,
+        folder: str | PathLike,
+        *,
+        progress: Progress | None = None,
+        stored: Callable[[dict[str, int]], None] | None = None,
+    ) -> Enrolment:
         """Enrol thousands of people, ``FOLDER/NAME/*.jpg``, stored batch by batch while the next is being embedded.
 
         Photos that a person has already are passed over, so an interrupted call is simply made again.
 
+        Args:
+            folder: see above.
+            progress: wraps the iteration over photos: called with the iterable and its length.
+            stored: called with the photos that were added, by person, after each batch, in a thread of its own.
+
         Raises:
             NothingEnrolled: nothing was usable, and nothing had been enrolled before.
         """
-        enrolment = FacebankEnrolment(
-            self._gallery, self.model, self.detector, self._store_crops, self.gates, self._duplicates
-        )
-        return enrolment.run(Path(folder), progress)
+        return FacebankEnrolment(self.gallery, self.enroller, stored).run(Path(folder), progress)
 
     def customs(self, prefix: str = "", after: str | None = None, limit: int | None = None) -> list[Person]:
         """Who is in the gallery, by name, with the number of photos (``.name``, ``.count``, ``.metadata``).
@@ -276,19 +284,19 @@ class Recognizer:
             after: only names that come after this one: the last of the page before.
             limit: at most so many.
         """
-        return self._gallery.people(prefix, after, limit)
+        return self.gallery.people(prefix, after, limit)
 
     def photos(self, name: str) -> list[Photo]:
         """A person's photos, oldest first: ``.id``, ``.source``, ``.score``, ``.created``. Raises UnknownPerson."""
-        return self._gallery.photos(name)
+        return self.gallery.photos(name)
 
     def rename_custom(self, name: str, new_name: str) -> Person:
-        """Give a person another name. Raises UnknownPerson; BadName where somebody else has it."""
-        return self._gallery.rename(name, new_name)
+        """Give a person another name. Raises UnknownPerson; NameTaken where somebody else has it."""
+        return self.gallery.rename(name, new_name)
 
     def merge_customs(self, names: str | Iterable[str], into: str) -> Person:
         """Make one person of several: all photos go to ``into``, the others are forgotten. Raises UnknownPerson."""
-        return self._without_trace(self._gallery.merge(names, into))
+        return self._without_trace(self.gallery.merge(names, into))
 
     def move_photos(self, photos: int | Iterable[int], to: str, create: bool = False) -> Person:
         """Give photos (their ``.id``) to another person; who has none left is forgotten.
@@ -296,87 +304,31 @@ class Recognizer:
         Raises:
             UnknownPerson: ``to`` is not there, without ``create``. BadArgument: no such photo.
         """
-        return self._without_trace(self._gallery.move(photos, to, create))
+        return self._without_trace(self.gallery.move(photos, to, create))
 
     def del_photos(self, photos: int | Iterable[int]) -> None:
         """Forget photos (their ``.id``). Raises BadArgument: no such photo, or the last one of a person."""
-        self._without_trace(self._gallery.remove_photos(photos))
+        self._without_trace(self.gallery.remove_photos(photos))
 
     def set_metadata(self, name: str, metadata: dict[str, Any] | None) -> Person:
         """Keep JSON values with a person in place of those kept so far; None keeps nothing. Raises UnknownPerson."""
-        return self._gallery.set_metadata(name, metadata)
+        return self.gallery.set_metadata(name, metadata)
 
     def _without_trace(self, done: Done) -> Done:
         """The result of a call after which snapshots must not hold what was there before."""
-        forget_snapshots(self._gallery.uid)
+        forget_snapshots(self.gallery.uid)
         return done
 
-    def _align(self, picture: np.ndarray, detections: Detections | None) -> np.ndarray:
-        if detections is None:
-            detections = self.detector.detect(picture)
-        return align(picture, detections.landmarks, self.model.card.input_size)
-
-    def _embed_many(self, crops: list[np.ndarray]) -> list[np.ndarray]:
-        if not crops:
-            return []
-        embeddings = self.model.embed(np.concatenate(crops))
-        return np.split(embeddings, np.cumsum([len(each) for each in crops])[:-1])
+    def _aligned(self, picture: np.ndarray, detections: Detections | None) -> np.ndarray:
+        return self.reader.crops(picture, self.detector.detect(picture) if detections is None else detections)
 
     def _recognize(self, imgs: list[Picture]) -> list[list[Recognition]]:
-        found, crops, alive = [], [], []
-        for img in imgs:
-            picture = read_picture(img)
-            found.append(self.detector.detect(picture))
-            crops.append(self._align(picture, found[-1]))
-            alive.append(self._antispoof(picture, found[-1]) if self._antispoof else [None] * len(found[-1]))
-        return [self._name(*each) for each in zip(found, self._embed_many(crops), alive)]
+        seen = [self.reader.see(read_picture(img)) for img in imgs]
+        embeddings = self.reader.embed([each.crops for each in seen])
+        return [named.recognitions for named in self.matcher.name(seen, embeddings)]
 
-    def _name(self, faces: Detections, embeddings: np.ndarray, alive: list[Liveness | None]) -> list[Recognition]:
-        results, found = [], self._index.search(embeddings, 2)
-        threshold = self._threshold_of_search()
-        for i, candidates in enumerate(found):
-            best = candidates[0] if candidates else None
-            known = best is not None and best.similarity >= threshold
-            results.append(
-                Recognition(
-                    name=best.name if known and (not self._liveness_required or alive[i].live) else None,
-                    similarity=best.similarity if best else -1.0,
-                    runner_up=candidates[1] if len(candidates) > 1 else None,
-                    box=faces.boxes[i],
-                    landmarks=faces.landmarks[i],
-                    score=float(faces.scores[i]),
-                    liveness=alive[i],
-                )
-            )
-        return results
-
-    def _enrol(self, people: list[tuple[str, list[Picture]]], store, progress: Progress | None) -> Enrolment:
-        work = [(clean(name), img, number) for name, imgs in people for number, img in enumerate(imgs, 1)]
-        gathered = Gathered()
-        for name, img, number in progress(work, len(work)) if progress else work:
-            source, size = source_of(img, number), self.model.card.input_size
-            gathered.take(look(name, source, img, self.detector, size, gates=self.gates))
-        empty = [Refusal(clean(name), "", "no pictures given") for name, imgs in people if not imgs]
-        gathered.refused.extend(empty)
-        gathered.require_some()
-        embeddings = self.model.embed(np.stack([sighting.crop for sighting in gathered.usable]))
-        faces = gathered.faces(embeddings, self._store_crops)
-        notes = gathered.notes + gathered.compared(embeddings, self._duplicates)
-        store(faces)
-        return Enrolment({name: len(rows) for name, rows in faces.items()}, gathered.refused, notes)
-
-    def _add_to_known(self, faces: Mapping[str, list[Face]]) -> None:
-        self._gallery.add_many(faces, create=False)
-
-    def _checked(self, embeddings: list[np.ndarray]) -> np.ndarray:
-        """Embeddings of a caller, each ``[d]`` or ``[n, d]``, as rows of length 1."""
-        for given in embeddings:
-            if given.ndim == 0 or given.shape[-1] != self.model.dim or given.size == 0:
-                raise BadEmbedding(f"Expected embeddings [n, {self.model.dim}], got {list(given.shape)}.")
-        rows = np.concatenate([np.atleast_2d(given) for given in embeddings]).astype(np.float32)
-        if not np.isfinite(rows).all() or not rows.any(axis=1).all():
-            raise BadEmbedding("Embeddings must be finite and not zero; nothing was stored.")
-        return networks.network.normalise(rows)
+    def _add_to_known(self, faces: Mapping[str, list[Face]]) -> list[Person]:
+        return self.gallery.add_many(faces, create=False)
 
 
 def _networks(

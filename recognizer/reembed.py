@@ -56,7 +56,7 @@ def begin(database: "Database", source: "Gallery", model: Network, into: str | N
 
     Raises:
         BadArgument: ``source`` is of that model.
-        BadName: there is such a gallery, and it was not begun so.
+        NameTaken: there is such a gallery, and it was not begun so.
         ModelMismatch, DatabaseError.
     """
     if (source.model_digest, source.dimension) == (model.digest, model.dim):

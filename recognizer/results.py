@@ -1,12 +1,13 @@
 """What the recognizer's calls return."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from db import Person
     from recognizer.liveness import Liveness
 
 # Wraps an iteration for a progress bar: called with the iterable and its length, yields the same.
@@ -77,11 +78,16 @@ class Verification:
 
 @dataclass(frozen=True)
 class Refusal:
-    """A picture that was not used, and why."""
+    """A picture that was not used, and why; or what is doubtful of one that was.
+
+    Attributes:
+        near: who else the face is too near to, where that is what is doubtful.
+    """
 
     name: str
     source: str
     reason: str
+    near: str | None = None
 
 
 @dataclass(frozen=True)
@@ -94,9 +100,16 @@ class Enrolment:
         notes: what was decided on pictures that were used, such as which of several faces was taken; and what is
             doubtful about them, such as that they are near to another person.
         seen: photos of a facebank that were passed over because their person has them already.
+        people: who got photos, as they are since then; not told of a facebank.
     """
 
     added: dict[str, int]
     refused: list[Refusal]
     notes: list[Refusal]
     seen: int = 0
+    people: tuple["Person", ...] = field(default=(), repr=False)
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Plain values for JSON, without ``people``."""
+        told = {name: [asdict(each) for each in getattr(self, name)] for name in ("refused", "notes")}
+        return {"added": self.added, **told, "seen": self.seen}

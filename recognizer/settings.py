@@ -39,8 +39,10 @@ KINDS: dict[str, type | tuple[type, ...]] = {
     "service": dict,
 }  # fmt: skip
 PREFIX = "RECOGNIZER_"
+PASSWORDS = ("RECOGNIZER_DATABASE_PASSWORD", "RECOGNIZER_DATABASE_PASSWORD_FILE")  # read by db.open
 ELSEWHERE = {"database_password_file", "service"}  # whose variables are read by db.open and by the service
 LIMITS = {"quality": QualityLimits, "liveness_options": LivenessLimits}
+MAPPINGS = ("detector_options", "index_options", *LIMITS)  # each of whose keys is a variable, too
 
 
 @dataclass(frozen=True)
@@ -88,8 +90,8 @@ class Settings:
 def read(path: str | Path | None = None, **given: Any) -> Settings:
     """Settings of a YAML file (``recognizer.yaml`` of ``configs/`` when None), overridden by what is given.
 
-    The environment stands between the two: ``RECOGNIZER_MODEL`` for ``model``, and so on; an empty variable counts as
-    not set, and arguments that are None as not given.
+    The environment stands between the two: ``RECOGNIZER_MODEL`` for ``model``, and so on; of ``MAPPINGS`` each key
+    is a variable, too. An empty variable counts as not set, and arguments that are None as not given.
 
     Raises:
         BadConfig: an unknown or missing key, or a value of the wrong type.
@@ -102,7 +104,7 @@ def read(path: str | Path | None = None, **given: Any) -> Settings:
         values = {key: installed[key] for key in LATER} | values
     values |= {key: "off" for key in ("gates", "liveness") if values[key] is False}  # what YAML makes of a bare off
     _check(values, str(source))
-    values |= _from_environment()
+    values |= _from_environment(values)
     _check(values, "The environment")
     values.update({key: value for key, value in given.items() if value is not None})
     for key, choices in CHOICES.items():
@@ -113,9 +115,26 @@ def read(path: str | Path | None = None, **given: Any) -> Settings:
     return Settings(**values)
 
 
-def _from_environment() -> dict[str, Any]:
+def _from_environment(values: dict[str, Any]) -> dict[str, Any]:
     given = {key: os.environ.get(f"{PREFIX}{key.upper()}") for key in KINDS.keys() - ELSEWHERE}
-    return {key: parsed(text, *_kinds(key)) for key, text in given.items() if text}
+    found = {key: parsed(text, *_kinds(key)) for key, text in given.items() if text}
+    for key in MAPPINGS:
+        options, whole = _options(key), found.get(key, values[key])
+        if options and isinstance(whole, dict):
+            found[key] = whole | options
+    if any(os.environ.get(name) for name in PASSWORDS):
+        found["database_password_file"] = None  # what the file says would win over them
+    return found
+
+
+def _options(key: str) -> dict[str, Any]:
+    """What variables say of single keys of a mapping."""
+    prefix = f"{PREFIX}{key.upper()}_"
+    return {
+        name.removeprefix(prefix).lower(): parsed(text, dict)
+        for name, text in os.environ.items()
+        if name.startswith(prefix) and text
+    }
 
 
 def _kinds(key: str) -> tuple[type, ...]:

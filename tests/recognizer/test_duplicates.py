@@ -10,7 +10,7 @@ import yaml
 import db
 import networks
 from common.errors import BadArgument, DatabaseError
-from db import Face
+from db import Face, Threshold
 from recognizer import Recognizer, duplicates, facebank
 from recognizer.duplicates import Duplicates
 from recognizer.index import GalleryIndex
@@ -133,7 +133,7 @@ def test_everybody_who_is_near_enough_is_found_and_nobody_else(gallery, monkeypa
         if others[name] >= threshold:
             expected[number] = (name, f"{others[name]:.3f}")
     sources = [str(number) for number in range(30)]
-    notes = Duplicates(index, made, lambda: threshold, "always").notes(people, sources, photos)
+    notes = Duplicates(index, made, lambda: Threshold(threshold, None), "always").notes(people, sources, photos)
     found = {
         int(note.source): (note.reason.split("'")[1], note.reason.split("similarity ")[1].split(",")[0])
         for note in notes
@@ -146,7 +146,7 @@ def test_auto_looks_where_it_is_cheap_and_never_does_not(gallery, monkeypatch):
     given = (["Somebody"], ["photo"], rows[:1])
 
     def number(when):
-        return len(Duplicates(index, made, lambda: 0.5, when).notes(*given))
+        return len(Duplicates(index, made, lambda: Threshold(0.5, None), when).notes(*given))
 
     assert number("never") == 0
     monkeypatch.setattr(duplicates, "AUTO_UP_TO", 39)
@@ -190,9 +190,9 @@ def test_where_nobody_measured_a_threshold_enrolling_goes_on_without_notes(
 
 def test_nothing_is_stored_by_comparing(recognizer, portraits):
     recognizer.add_customs("Obama", portraits.obama)
-    before = recognizer._gallery.state().revision
-    recognizer._duplicates.notes(["Barry"], ["photo"], recognizer.get_embd(portraits.obama))
-    assert recognizer._gallery.state().revision == before and count(recognizer) == {"Obama": 1}
+    before = recognizer.gallery.state().revision
+    recognizer.enroller.duplicates.notes(["Barry"], ["photo"], recognizer.get_embd(portraits.obama))
+    assert recognizer.gallery.state().revision == before and count(recognizer) == {"Obama": 1}
 
 
 def test_the_command_says_it(command_line, mobilefacenet_files, mtcnn_files, portraits, tmp_path):

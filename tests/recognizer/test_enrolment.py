@@ -11,7 +11,8 @@ import pytest
 from common.errors import BadArgument, BadName, NothingEnrolled
 from mtcnn import read_picture
 from mtcnn.cascade import Mtcnn
-from recognizer.forms import as_list, facebank, people_and_pictures, source_of
+from recognizer import Recognizer
+from recognizer.forms import NamedPicture, as_list, facebank, people_and_pictures, picture_and_source
 from recognizer.results import Refusal
 
 
@@ -87,13 +88,13 @@ def test_of_several_faces_the_most_prominent_is_taken_and_noted(recognizer, port
         assert face.name == name and face.similarity > 0.9
 
 
-def test_a_face_too_small_to_be_known_again_is_refused(recognizer, portraits, mtcnn_files):
-    recognizer.detector = Mtcnn(mtcnn_files, min_face_size=12)
+def test_a_face_too_small_to_be_known_again_is_refused(portraits, mobilefacenet_files, mtcnn_files):
     tiny = np.full((120, 120, 3), 90, np.uint8)
     tiny[40:72, 40:72] = cv2.resize(portraits.obama, (32, 32), interpolation=cv2.INTER_AREA)
-    assert len(recognizer.detect(tiny)) == 1
-    with pytest.raises(NothingEnrolled, match="too small: the eyes must be at least 10 pixels apart"):
-        recognizer.add_customs("Obama", tiny)
+    with Recognizer(database="sqlite://", detector=Mtcnn(mtcnn_files, min_face_size=12)) as recognizer:
+        assert len(recognizer.detect(tiny)) == 1
+        with pytest.raises(NothingEnrolled, match="too small: the eyes must be at least 10 pixels apart"):
+            recognizer.add_customs("Obama", tiny)
 
 
 def test_a_facebank_folder(recognizer, portraits, tmp_path):
@@ -187,7 +188,7 @@ def test_two_spellings_of_a_name_are_one_person(recognizer, portraits):
 def test_sources_and_scores_are_kept_with_the_faces(recognizer, portraits, tmp_path):
     path = write(tmp_path / "good.png", portraits.obama)
     recognizer.add_customs("Obama", [path, portraits.obama2])
-    faces = recognizer._gallery.faces("Obama")
+    faces = recognizer.gallery.faces("Obama")
     assert [face.source for face in faces] == [str(path), "picture 2"]
     assert all(0.7 < face.score <= 1 for face in faces)
 
@@ -217,13 +218,39 @@ def test_forms_become_names_and_pictures(tmp_path):
     ]  # a name may look like a path
 
 
-def test_a_picture_without_a_path_is_called_by_its_place():
-    assert source_of(np.zeros((1, 1, 3)), 3) == source_of(b"secret", 3) == "picture 3"
-    assert source_of(Path("a") / "b.jpg", 3) == str(Path("a") / "b.jpg")
+def test_a_picture_without_a_path_is_called_by_its_place_and_one_with_a_name_by_that():
+    assert picture_and_source(b"secret", 3) == (b"secret", "picture 3")
+    assert picture_and_source(np.zeros((1, 1, 3)), 3)[1] == "picture 3"
+    assert picture_and_source(Path("a") / "b.jpg", 3) == (Path("a") / "b.jpg", str(Path("a") / "b.jpg"))
+    assert picture_and_source(NamedPicture(b"secret", "ann.jpg"), 3) == (b"secret", "ann.jpg")
+    assert "secret" not in repr(NamedPicture(b"secret", "ann.jpg"))
+
+
+@pytest.mark.parametrize("call", ["add_customs", "add_embds", "update_customs"])
+def test_the_name_that_comes_with_a_picture_is_stored_and_reported_however_it_is_enrolled(recognizer, portraits, call):
+    recognizer.add_customs("Obama", portraits.obama)
+    named = [NamedPicture(portraits.obama2, "second.png"), NamedPicture(portraits.wall, "wall.png")]
+    report = getattr(recognizer, call)("Obama", named)
+    assert report.added == {"Obama": 1} and report.refused == [Refusal("Obama", "wall.png", "no face found")]
+    assert recognizer.photos("Obama")[-1].source == "second.png"
+    with pytest.raises(NothingEnrolled, match="wall.png: no face found") as caught:
+        getattr(recognizer, call)("Obama", NamedPicture(portraits.wall, "wall.png"))
+    assert caught.value.refused == report.refused
+
+
+def test_a_report_tells_who_got_photos_as_they_are_since_then(recognizer, portraits):
+    recognizer.add_customs({"Obama": portraits.obama, "Biden": portraits.biden})
+    for report, counts in (
+        (recognizer.add_customs("Obama", portraits.obama2), {"Obama": 2}),
+        (recognizer.add_embds("Obama", recognizer.get_embd(portraits.obama3)), {"Obama": 3}),
+        (recognizer.update_customs({"Obama": portraits.obama, "Biden": portraits.biden}), {"Biden": 1, "Obama": 1}),
+    ):
+        assert {person.name: person.count for person in report.people} == counts
+        assert "people" not in report.to_mapping()
 
 
 def test_messages_hold_no_embedding_and_no_pixels(recognizer, portraits):
     report = recognizer.add_customs("Obama", [portraits.obama, portraits.wall])
     (face,) = recognizer.recognize(read_picture(portraits.obama))
-    for thing in (report, face, recognizer, recognizer._gallery.faces("Obama")):
+    for thing in (report, face, recognizer, recognizer.gallery.faces("Obama")):
         assert "array" not in repr(thing) and len(repr(thing)) < 400

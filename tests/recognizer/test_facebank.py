@@ -111,9 +111,10 @@ def test_a_folder_without_any_usable_photo_is_an_error(recognizer, tmp_path, por
 
 def test_what_another_process_was_faster_with_counts_as_enrolled_already(recognizer, bank, monkeypatch):
     recognizer.add_facebank(bank)
-    monkeypatch.setattr(type(recognizer._gallery), "pictures", lambda gallery, names: {})
-    report = recognizer.add_facebank(bank)
-    assert report.added == {} and report.seen == 3 * PEOPLE
+    monkeypatch.setattr(type(recognizer.gallery), "pictures", lambda gallery, names: {})
+    told = []
+    report = recognizer.add_facebank(bank, stored=told.append)
+    assert report.added == {} and report.seen == 3 * PEOPLE and told == []
     assert counts(recognizer) == everyone()
 
 
@@ -130,7 +131,7 @@ def test_progress_counts_every_photo(recognizer, bank):
 
 
 def test_a_database_that_fails_in_the_middle_ends_it_with_one_error_and_whole_batches(recognizer, bank, monkeypatch):
-    stored, calls = type(recognizer._gallery).add_unseen, []
+    stored, calls = type(recognizer.gallery).add_unseen, []
 
     def failing(gallery, faces):
         calls.append(faces)
@@ -138,10 +139,12 @@ def test_a_database_that_fails_in_the_middle_ends_it_with_one_error_and_whole_ba
             raise DatabaseError("gone")
         return stored(gallery, faces)
 
-    monkeypatch.setattr(type(recognizer._gallery), "add_unseen", failing)
+    monkeypatch.setattr(type(recognizer.gallery), "add_unseen", failing)
+    told = {}
     with pytest.raises(DatabaseError, match="gone"):
-        recognizer.add_facebank(bank)
+        recognizer.add_facebank(bank, stored=told.update)
     assert set(counts(recognizer).values()) == {3} and len(counts(recognizer)) == 2
+    assert told == counts(recognizer)
     monkeypatch.undo()
     recognizer.add_facebank(bank)
     assert counts(recognizer) == everyone()
@@ -152,7 +155,7 @@ def test_crops_are_kept_on_request_and_are_what_was_embedded(mobilefacenet_files
         keeping.add_facebank(bank)
         keeping.add_customs("single", bank / "person 00" / "obama.jpg")
         for name in ("person 04", "single"):
-            for face in keeping._gallery.faces(name):
+            for face in keeping.gallery.faces(name):
                 crop = cv2.imdecode(np.frombuffer(face.crop, np.uint8), cv2.IMREAD_COLOR)
                 assert crop.shape == (112, 112, 3)
                 assert np.dot(keeping.model.embed(crop[None])[0], face.embedding) > 0.9999

@@ -79,6 +79,20 @@ def assert_finds(index, gallery, queries, matching="template"):
         np.testing.assert_allclose([each.similarity for each in found], [value for _, value in expected], atol=1e-5)
 
 
+def test_an_index_tells_how_many_rows_it_has_and_how_many_writes_it_has_not_read(gallery, index_of):
+    gallery.add_many({f"p{number}": faces(number) for number in range(3)})
+    index = index_of(gallery)
+    assert (index.size, index.lag()) == (0, 0)
+    index.search(vectors(1), 1)
+    assert (index.size, index.lag()) == (3, 0)
+    gallery.add("p3", faces(3))
+    gallery.delete("p0")
+    gallery.delete("p1")
+    assert (index.size, index.lag()) == (3, 3)
+    index.search(vectors(1), 1)
+    assert (index.size, index.lag()) == (2, 0)
+
+
 @pytest.mark.parametrize("matching", ["template", "photo"])
 @pytest.mark.parametrize("kind", ["exact", "int8", "hnsw"])
 def test_equals_brute_force_after_any_history(database, gallery, index_of, kind, matching):

@@ -361,6 +361,7 @@ def test_the_argument_s_threshold_wins_over_the_gallery_s_which_wins_over_the_ca
     card = networks.load("mobilefacenet").card
     with Recognizer(database=url) as recognizer, db.open(url) as database:
         assert recognizer.threshold == card.threshold.similarity
+        recognizer.index.search(np.eye(1, 512, dtype=np.float32), 1)  # what it says is as of now, not of a search
         model = recognizer.model
         database.gallery("default", model.name, model.digest, model.dim).set_threshold(0.0, 1e-3)
         assert recognizer.threshold == 0.0

@@ -72,7 +72,7 @@ def test_photos_averaged_by_two_processes_give_the_exact_mean(shared_url, other,
         other("add_embds", "Obama", photos["obama2"])
         recognizer.add_embds("Obama", photos["obama3"])
         other("add_embds", "Obama", photos["obama3"])
-        with recognizer._gallery.scan() as (_, pieces):
+        with recognizer.gallery.scan() as (_, pieces):
             [template] = next(iter(pieces)).vectors
         each = [recognizer.get_embd(photos[name])[0] for name in ("obama", "obama2", "obama3", "obama3")]
         assert abs(template - sum(row.astype(float) for row in each) / 4).max() < 1e-6
