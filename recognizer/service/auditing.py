@@ -3,13 +3,16 @@
 import json
 import logging
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import Request
 
 from common.errors import FaceError
 from db.audit import Entry
 from recognizer.service import context
+
+if TYPE_CHECKING:
+    from db.database import Database
 
 log = logging.getLogger("recognizer.service.audit")
 
@@ -42,10 +45,16 @@ def audit(
         actor=actor(who), action=action, outcome=outcome, gallery=gallery, person=person,
         request_id=context.request_id(request), details=details or None,
     )  # fmt: skip
+    store(context.services_of(request).database, entry)
+
+
+def store(database: "Database", *entries: Entry) -> None:
+    """Store entries, or log them as errors: what they are about was done."""
     try:
-        context.services_of(request).database.audit.append(entry)
+        database.audit.append(*entries)
     except FaceError as error:
-        log.error("An entry was not stored (%s): %s", error, json.dumps(asdict(entry), default=str))
+        for entry in entries:
+            log.error("An entry was not stored (%s): %s", error, json.dumps(asdict(entry), default=str))
 
 
 def actor(who: context.Caller) -> str:

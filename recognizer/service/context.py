@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from db.database import Database
     from recognizer.service.inference import Inference
     from recognizer.service.metrics import Metrics
+    from recognizer.service.overload import Door
     from recognizer.service.recognizers import Recognizers
     from recognizer.service.settings import ServiceSettings
 
@@ -30,6 +31,7 @@ class Caller:
         role: "read", "enrol" or "admin", each of which includes those before.
         gallery: the only gallery that may be used; None for all.
         address: of the client, as trusted proxies tell it.
+        session: whether he has signed in to the pages, and shows no key.
     """
 
     actor: str
@@ -37,6 +39,7 @@ class Caller:
     role: str
     gallery: str | None
     address: str
+    session: bool = False
 
 
 @dataclass
@@ -49,6 +52,7 @@ class Services:
         recognizers: ``.of(gallery)``, ``.default`` (the name of the default gallery).
         inference: what computes goes through it.
         metrics: what is counted.
+        door: refuses while the queue is full.
     """
 
     settings: "ServiceSettings"
@@ -56,6 +60,7 @@ class Services:
     recognizers: "Recognizers"
     inference: "Inference"
     metrics: "Metrics"
+    door: "Door"
 
 
 def services_of(request: Request) -> Services:
@@ -106,6 +111,7 @@ def allow(role: str) -> Callable[..., Caller]:
         return found
 
     needed = ROLES.index(role)
+    check.role = role  # for the OpenAPI document
     return check
 
 

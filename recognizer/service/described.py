@@ -7,6 +7,7 @@ import numpy as np
 
 from db import Threshold
 from mtcnn import Detections
+from recognizer.matcher import Match, Named
 from recognizer.recognizer import Recognizer
 from recognizer.results import Candidate, Recognition
 from recognizer.service import faces
@@ -44,7 +45,7 @@ def embedded(
 
 
 def searched(
-    recognizer: Recognizer, gallery: str, uploads: Sequence[Upload], found: Sequence[faces.Named]
+    recognizer: Recognizer, gallery: str, uploads: Sequence[Upload], found: Sequence[Named]
 ) -> schemas.Searched:
     """The answer of ``search`` with photos."""
     photos = [
@@ -55,7 +56,7 @@ def searched(
 
 
 def matched(
-    recognizer: Recognizer, gallery: str, found: Sequence[faces.Match], threshold: Threshold
+    recognizer: Recognizer, gallery: str, found: Sequence[Match], threshold: Threshold
 ) -> schemas.Searched:
     """The answer of ``search`` with embeddings."""
     return _searched(recognizer, gallery, threshold, photos=None, embeddings=[_match(each) for each in found])
@@ -87,13 +88,13 @@ def _where(box: np.ndarray, landmarks: np.ndarray, score: float) -> dict[str, An
     }
 
 
-def _named(recognition: Recognition, match: faces.Match) -> dict[str, Any]:
+def _named(recognition: Recognition, match: Match) -> dict[str, Any]:
     liveness = recognition.liveness and recognition.liveness.to_mapping()
     where = _where(recognition.box, recognition.landmarks, recognition.score)
     return where | _match(match) | {"name": recognition.name, "liveness": liveness}
 
 
-def _match(match: faces.Match) -> dict[str, Any]:
+def _match(match: Match) -> dict[str, Any]:
     return {
         "name": match.name,
         "similarity": _cosine(match.similarity),

@@ -56,14 +56,14 @@ class Condition:
             UnknownPerson: any version is good, and there is nobody.
         """
         if self._any:
-            gallery_of(self.recognizer).person(name)
+            self.recognizer.gallery.person(name)
         if self._versions is None:
             return self.recognizer
-        return with_gallery(self.recognizer, expecting(gallery_of(self.recognizer), name, self._versions))
+        return with_gallery(self.recognizer, expecting(self.recognizer.gallery, name, self._versions))
 
     def absent(self, name: str) -> "Recognizer":
         """The recognizer, whose writes raise NameTaken where there is somebody of that name."""
-        return with_gallery(self.recognizer, expecting(gallery_of(self.recognizer), name, None))
+        return with_gallery(self.recognizer, expecting(self.recognizer.gallery, name, None))
 
 
 async def condition(
@@ -79,29 +79,24 @@ async def condition(
 Conditional = Annotated[Condition, Depends(condition)]
 
 
-def gallery_of(recognizer: "Recognizer") -> "Gallery":
-    """The gallery of a recognizer."""
-    return recognizer._gallery
-
-
 def with_gallery(recognizer: "Recognizer", gallery: "Gallery") -> "Recognizer":
     """A recognizer that writes through another view of its gallery, and shares everything else."""
     changed = copy.copy(recognizer)
-    changed._gallery, changed._original = gallery, recognizer  # who has no user left is closed
+    changed.gallery, changed.original = gallery, recognizer  # who has no user left is closed
     return changed
 
 
 def stamp(response: Response, recognizer: "Recognizer", name: str) -> None:
     """Give an answer about a person the ETag of now, after a write: where somebody was faster, none."""
     try:
-        response.headers["ETag"] = f'"{version_of(gallery_of(recognizer), name)}"'
+        response.headers["ETag"] = f'"{version_of(recognizer.gallery, name)}"'
     except (UnknownPerson, DatabaseError):
         return
 
 
 def is_known(recognizer: "Recognizer", name: str, if_none_match: str | None) -> tuple[str, bool]:
     """The ETag of a person, and whether a client has that version already. Raises UnknownPerson."""
-    version = version_of(gallery_of(recognizer), name)
+    version = version_of(recognizer.gallery, name)
     known = if_none_match is not None and (
         if_none_match.strip() == ANY or version in (parse(if_none_match, weak=True) or [])
     )

@@ -20,6 +20,7 @@ import numpy as np
 
 from db import Threshold
 from mtcnn import Detections, Picture
+from recognizer.matcher import Match, Named
 from recognizer.recognizer import Recognizer
 from recognizer.results import Recognition, Verification
 from recognizer.service import faces
@@ -55,13 +56,18 @@ class Inference:
     Args:
         settings: ``inference_threads``, ``batch``, ``queue``, ``max_faces`` and ``workers`` are used.
         metrics: told of the queue, the times and the faces.
+
+    Attributes:
+        inside: requests to be computed that were let in and not answered yet, as the event loop counts them.
     """
 
     def __init__(self, settings: "ServiceSettings", metrics: "Metrics"):
         self._batch, self._most, self._max_faces = settings.batch, settings.queue, settings.max_faces
         self._metrics = metrics
+        self.inside = 0
         self._waiting: deque[_Work] = deque()
         self._bytes = 0
+        self._computing = 0
         self._seconds = FIRST_GUESS
         self._closing = False
         self._changed = threading.Condition()
@@ -78,20 +84,34 @@ class Inference:
         return len(self._waiting)
 
     @property
+    def is_full(self) -> bool:
+        """Whether the next one would be refused: as many as may wait do so, or are on their way here."""
+        return len(self._waiting) >= self._most or self.inside >= self._most + self._computing
+
+    @property
     def is_open(self) -> bool:
         """Whether anything is accepted."""
         return not self._closing
 
     def require_room(self) -> None:
-        """Raise Overloaded where the queue is full: to be asked before a body is read."""
+        """Raise Overloaded where the queue is full: to be asked before a body is read, of a request that is inside."""
         with self._changed:
             self._check_room(0)
+            if self.inside > self._most + self._computing:
+                raise self.overloaded()
+
+    def overloaded(self) -> Overloaded:
+        """What somebody is told for whom there is no room, who is counted."""
+        self._metrics.overloaded()
+        waiting = len(self._waiting)
+        wait = waiting * self._seconds / len(self._threads)
+        return full(wait, waiting)
 
     async def recognize(self, recognizer: Recognizer, pictures: Sequence[Picture]) -> list[list[Recognition]]:
         """Who is in each picture, as ``Recognizer.recognize`` of the list. Raises Unprocessable, TooLarge."""
         return [each.recognitions for each in await self.search(recognizer, pictures, 2)]
 
-    async def search(self, recognizer: Recognizer, pictures: Sequence[Picture], top: int) -> list[faces.Named]:
+    async def search(self, recognizer: Recognizer, pictures: Sequence[Picture], top: int) -> list[Named]:
         """The same, with the ``top`` nearest people of each face."""
         named = await self._together("search", recognizer, pictures, partial(faces.name, recognizer, top=top), top)
         self._metrics.searched([match for each in named for match in each.faces])
@@ -99,7 +119,7 @@ class Inference:
 
     async def match(
         self, recognizer: Recognizer, embeddings: Sequence[np.ndarray], top: int
-    ) -> tuple[list[faces.Match], Threshold]:
+    ) -> tuple[list[Match], Threshold]:
         """Who ready embeddings are, and what they were compared with. Raises BadEmbedding."""
         return await self._run("match", partial(faces.match, recognizer, embeddings, top))
 
@@ -156,9 +176,7 @@ class Inference:
             raise Overloaded("The service is ending. Try again.")
         waiting = len(self._waiting)
         if waiting >= self._most or (waiting and self._bytes + bytes > MOST_BYTES):
-            self._metrics.overloaded()
-            wait = waiting * self._seconds / len(self._threads)
-            raise Overloaded("More requests wait than can be done soon. Try again.", wait, waiting=waiting)
+            raise self.overloaded()
 
     def _serve(self) -> None:
         while (batch := self._next()) is not None:
@@ -167,6 +185,8 @@ class Inference:
                 _compute([work for work in batch if work.future.set_running_or_notify_cancel()])
             except BaseException:  # this thread must go on; the futures have been told
                 log.exception("A batch was not computed.")
+            with self._changed:
+                self._computing -= len(batch)
             taken = time.perf_counter() - began
             self._seconds += 0.1 * (taken / len(batch) - self._seconds)
             self._metrics.computed(batch[0].kind, taken, len(batch))
@@ -186,8 +206,14 @@ class Inference:
                 taken = set(map(id, batch))
                 self._waiting = deque(work for work in self._waiting if id(work) not in taken)
             self._bytes -= sum(work.bytes for work in batch)
+            self._computing += len(batch)
             self._metrics.waiting(len(self._waiting))
             return batch
+
+
+def full(seconds: float, waiting: int) -> Overloaded:
+    """What somebody is told who is to come again after so many seconds, as so many wait."""
+    return Overloaded("More requests wait than can be done soon. Try again.", seconds, waiting=waiting)
 
 
 def _compute(batch: list[_Work]) -> None:

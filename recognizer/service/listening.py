@@ -8,6 +8,7 @@ from typing import Any
 from common.errors import BadConfig
 from db.database import Database
 from recognizer.service import protocol
+from recognizer.service.live import protocol as live_protocol
 from recognizer.service.middleware import proxy
 from recognizer.service.settings import ServiceSettings
 
@@ -61,8 +62,9 @@ def options(settings: ServiceSettings) -> dict[str, Any]:
         "limit_concurrency": settings.max_connections,
         "h11_max_incomplete_event_size": MAX_HEADERS,
         "timeout_keep_alive": KEEP_ALIVE_SECONDS,
+        "ws": live_protocol.NAME,
         "ws_max_size": MAX_WEBSOCKET_MESSAGE,
-        "ws_max_queue": 4,
+        "ws_ping_interval": None,  # who is silent is closed; behind a picture on a slow line a pong would come too late
         "ws_per_message_deflate": False,  # nothing that strangers packed is unpacked; pictures are packed already
         "proxy_headers": False,
         "server_header": False,

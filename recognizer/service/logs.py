@@ -2,10 +2,14 @@
 
 import json
 import logging
+import sys
+import threading
 from datetime import UTC, datetime
 from typing import Any
 
 ACCESS = "recognizer.service.access"
+
+log = logging.getLogger("recognizer.service")
 
 
 class Json(logging.Formatter):
@@ -15,13 +19,31 @@ class Json(logging.Formatter):
         """As logging asks for it."""
         moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         entry: dict[str, Any] = {"time": moment, "level": record.levelname.lower(), "logger": record.name}
-        if record.name == ACCESS:
-            entry |= json.loads(record.getMessage())
-        else:
-            entry["message"] = record.getMessage()
+        if record.name == ACCESS:  # JSON already
+            return f"{json.dumps(entry)[:-1]}, {record.getMessage()[1:]}"
+        entry["message"] = record.getMessage()
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
-        return json.dumps(entry, ensure_ascii=False)
+        return json.dumps(entry)  # ASCII: what no terminal or encoding takes must not cost the entry
+
+
+def take_over() -> None:
+    """Let Python's own words on standard error be entries, too: warnings, and exceptions that nobody catches."""
+    logging.captureWarnings(True)
+    sys.excepthook = lambda *raised: log.critical("Uncaught exception", exc_info=raised)
+    sys.unraisablehook = _unraisable
+    threading.excepthook = _in_thread
+
+
+def _in_thread(raised: threading.ExceptHookArgs) -> None:
+    if raised.exc_type is not SystemExit:  # which ends a thread without a word
+        exception = (raised.exc_type, raised.exc_value, raised.exc_traceback)
+        log.error("Uncaught exception in the thread %s", getattr(raised.thread, "name", "-"), exc_info=exception)
+
+
+def _unraisable(raised: "sys.UnraisableHookArgs") -> None:
+    exception = (raised.exc_type, raised.exc_value, raised.exc_traceback)
+    log.error("%s", raised.err_msg or "Exception ignored", exc_info=exception)
 
 
 def config() -> dict[str, Any]:

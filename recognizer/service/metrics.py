@@ -7,6 +7,7 @@ module is imported: ``recognizer serve`` does. Labels are routes, gallery names 
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ from recognizer.results import Enrolment, Recognition
 from recognizer.service.context import template
 
 if TYPE_CHECKING:
-    from recognizer.service.faces import Match
+    from recognizer.matcher import Match
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 PREFIX = "recognizer_"
@@ -74,6 +75,12 @@ class Metrics:
         )
         self._enrolled = Counter(PREFIX + "enrolled_photos", "Photos stored.", **having)
         self._refused = Counter(PREFIX + "refused_photos", "Photos refused at enrolment.", ("reason",), **having)
+        self._frames = Counter(
+            PREFIX + "live_frames", "Pictures of live connections answered.", ("task", "code"), **having
+        )
+        self._live = Gauge(
+            PREFIX + "live_connections", "Live connections that are open.", multiprocess_mode="livesum", **having
+        )
         self._database_errors = Counter(
             PREFIX + "database_errors", "Calls that the database could not serve.", **having
         )
@@ -109,6 +116,14 @@ class Metrics:
         self._enrolled.inc(sum(enrolment.added.values()))
         for refusal in enrolment.refused:
             self._refused.labels(_reason(refusal.reason)).inc()
+
+    def live_frame(self, task: str, code: str) -> None:
+        """A picture of a live connection was answered, with "answered" or the code of an error."""
+        self._frames.labels(task, code).inc()
+
+    def live(self) -> AbstractContextManager[None]:
+        """Within it a live connection is open."""
+        return self._live.track_inprogress()
 
     def database_error(self) -> None:
         """The database could not serve a call."""
@@ -178,12 +193,11 @@ class _Indexes(Collector):
             PREFIX + "index_lag_revisions", "Writes to the gallery that the index has not read yet.", labels=["gallery"]
         )
         for name, recognizer in self._recognizers.items():
-            held = recognizer._index._held
-            if held is None:
+            if not recognizer.index.is_loaded:
                 continue
-            size.add_metric([name], len(held.index))
+            size.add_metric([name], recognizer.index.size)
             try:
-                lag.add_metric([name], max(0, recognizer._gallery.revision() - held.state.revision))
+                lag.add_metric([name], recognizer.index.lag())
             except FaceError:
                 continue  # a gallery that was deleted, or a database that is away: the rest is told all the same
         yield from (size, lag)

@@ -1,7 +1,7 @@
 """uvicorn's HTTP, with time limits where it has none: for headers, for what is left of a body, for taking an answer.
 
 Without them a client that sends a byte now and then, or reads none, has a connection for as long as it likes, and a
-thousand of them have all that there are (slow-loris).
+thousand of them have all that there are (slow-loris). And with an answer at the door where the queue is full.
 """
 
 import asyncio
@@ -11,10 +11,14 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from recognizer.service import overload
+from recognizer.service.context import Services
+
 NAME = f"{__name__}:GuardedProtocol"
 HEADER_SECONDS = 10.0  # from a connection or the end of an answer to the end of the headers that follow
 ANSWER_SECONDS = 30.0  # in which a client takes the next piece of an answer
 REFUSED = 2  # times as many connections as are served get 503; what is beyond is cut at once
+BETWEEN = {h11.CLIENT: h11.IDLE, h11.SERVER: h11.IDLE}  # the states of a connection between two requests
 
 
 class GuardedProtocol(H11Protocol):
@@ -24,6 +28,7 @@ class GuardedProtocol(H11Protocol):
     while the client sends shows it an error of the network instead of the answer.
     """
 
+    _unread = 0  # bytes still to come of a body that was refused at the door
     _waiting: asyncio.TimerHandle | None = None
     _writing: asyncio.TimerHandle | None = None
 
@@ -38,7 +43,11 @@ class GuardedProtocol(H11Protocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        super().data_received(data)
+        rest = self._thrown_away(data) if self._unread else data
+        while rest and (taken := self._turned_away(rest)):
+            rest = self._thrown_away(rest[taken:])
+        if rest:
+            super().data_received(rest)
         self._watch()
 
     def on_response_complete(self) -> None:
@@ -54,6 +63,37 @@ class GuardedProtocol(H11Protocol):
         if self._writing is not None:
             self._writing.cancel()
             self._writing = None
+
+    def _turned_away(self, data: bytes) -> int:
+        """Answer a request that a full queue refuses, where what came begins with one; the length of its head, or 0."""
+        services = self._services()
+        if services is None or not services.door.is_shut or not self._is_between() or self.flow.write_paused:
+            return 0
+        head = overload.head_of(data)
+        if head is None:
+            return 0
+        refusal = services.door.answer(head, self.client, self.scheme, self.server_state.default_headers)
+        self._unset_keepalive_if_required()
+        self._stop_waiting()
+        self._unread = head.body
+        self.transport.write(refusal)
+        return head.length
+
+    def _thrown_away(self, data: bytes) -> bytes:
+        """What follows the body that was refused."""
+        rest = data[self._unread :]
+        self._unread = max(0, self._unread - len(data))
+        if not self._unread:
+            self._stop_waiting()
+            self.on_response_complete()
+        return rest
+
+    def _is_between(self) -> bool:
+        """Whether the next byte is the first one of a request."""
+        return self.conn.states == BETWEEN and not self.conn.trailing_data[0] and not self.transport.is_closing()
+
+    def _services(self) -> Services | None:
+        return getattr(getattr(self.app, "state", None), "services", None)
 
     def _watch(self) -> None:
         """Start the time, or stop it; what arrives meanwhile does not start it anew."""
@@ -89,7 +129,7 @@ class GuardedProtocol(H11Protocol):
         )
 
     def _proxies(self) -> list[IPv4Network | IPv6Network]:
-        services = getattr(getattr(self.app, "state", None), "services", None)
+        services = self._services()
         return _networks(services.settings.trusted_proxies) if services else []
 
 

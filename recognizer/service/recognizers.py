@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
 from starlette.concurrency import run_in_threadpool
 
@@ -37,10 +38,11 @@ class Recognizers:
 
     Attributes:
         default: see above.
+        config: the settings file of ``arguments``, if any.
     """
 
     def __init__(self, database: "Database", default: str, most: int, arguments: Mapping[str, Any]):
-        self.default = default
+        self.default, self.config = default, arguments.get("config")
         self._database, self._most = database, most
         self._arguments = {key: each for key, each in arguments.items() if key != "gallery"}
         self._open: OrderedDict[str, Recognizer] = OrderedDict()
@@ -73,9 +75,9 @@ class Recognizers:
     def warm(self) -> None:
         """Load the networks and the index of the default gallery, so that the first request takes no longer."""
         ready = self.of(self.default)
-        ready.recognize(np.zeros((240, 320, 3), np.uint8))
+        ready.recognize(cv2.imencode(".png", np.zeros((240, 320, 3), np.uint8))[1].tobytes())  # it reads one, too
         ready.model.embed(np.zeros((1, *ready.model.card.input_size, 3), np.uint8))
-        ready._index.search(np.eye(1, ready.model.dim, dtype=np.float32), 1)
+        ready.index.search(np.eye(1, ready.model.dim, dtype=np.float32), 1)
 
     def opened(self) -> dict[str, Recognizer]:
         """Those that are open now, by the name that they were opened under."""
@@ -99,7 +101,7 @@ class Recognizers:
         made = self._made(gallery)
         self._arguments["detector"] = made.detector
         self._living = [each for each in self._living if each.alive]
-        self._living.append(weakref.finalize(made, _close, made._index, made._database))
+        self._living.append(weakref.finalize(made, _close, made.index, made.database))
         self._open[gallery] = made
         spare = [name for name in self._open if name not in (gallery, self.default)]
         for name in spare[: max(0, len(self._open) - self._most)]:
@@ -123,10 +125,9 @@ class Recognizers:
 def _is_current(held: Recognizer) -> bool:
     """Whether its gallery is still there, under its name. Raises DatabaseError."""
     try:
-        held._gallery.state()
+        return held.gallery.name_now() == held.gallery.name
     except (UnknownGallery, ModelMismatch):
         return False
-    return True
 
 
 def _close(index: "GalleryIndex", database: "Database") -> None:

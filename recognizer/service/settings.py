@@ -63,6 +63,7 @@ class ServiceSettings:
     undo_seconds: float = 60
     audit_days: float | None = None
     shutdown_seconds: float = 30
+    pages: bool = True
 
     @property
     def max_body(self) -> int:

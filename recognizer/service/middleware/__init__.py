@@ -9,13 +9,15 @@ counted, and what is refused on the way is logged and has its headers like any o
 from fastapi import FastAPI
 
 from recognizer.service.middleware.access_log import AccessLog
+from recognizer.service.middleware.checking import Checking
 from recognizer.service.middleware.failing import Failing
 from recognizer.service.middleware.headers import Headers
+from recognizer.service.middleware.inside import Inside
 from recognizer.service.middleware.keys import Keys
 from recognizer.service.middleware.limits import Limits
 from recognizer.service.middleware.origin import Origin
 from recognizer.service.middleware.proxy import Proxy
-from recognizer.service.middleware.rate import Failures, Rate
+from recognizer.service.middleware.rate import Failures
 from recognizer.service.middleware.request_id import RequestId
 from recognizer.service.settings import ServiceSettings
 
@@ -26,16 +28,16 @@ def install(app: FastAPI, settings: ServiceSettings) -> None:
     Raises:
         BadConfig: ``trusted_proxies`` holds something else than addresses and networks.
     """
-    failures = Failures(settings.failures_per_minute)
+    app.state.checking = checking = Checking(Failures(settings.failures_per_minute))  # signing in needs it, too
     parts = (
+        (Inside, {}),
         (RequestId, {}),
         (AccessLog, {}),
         (Headers, {}),
         (Failing, {}),
         (Proxy, {"trusted": settings.trusted_proxies}),
         (Origin, {"keys_off": settings.keys == "off"}),
-        (Rate, {"failures": failures}),
-        (Keys, {"failures": failures, "required": settings.keys == "required"}),
+        (Keys, {"checking": checking, "required": settings.keys == "required", "pages": settings.pages}),
         (Limits, {"settings": settings}),
     )
     for part, options in reversed(parts):  # the last one that is added is the outermost

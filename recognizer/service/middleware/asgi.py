@@ -3,6 +3,9 @@
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from starlette.requests import Request
+from starlette.responses import Response
+
 from common.errors import FaceError
 from recognizer.service import errors
 
@@ -12,6 +15,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+DENIAL = "websocket.http.response"  # the extension of servers that refuse a WebSocket with an answer
 POLICY_VIOLATION = 1008  # the code with which a WebSocket is closed
 
 
@@ -37,8 +41,14 @@ def value(scope: Scope, name: bytes) -> str | None:
 
 
 async def refuse(error: FaceError, scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer with an error in place of the application."""
-    if scope["type"] == "websocket":  # closed before it was accepted, which servers tell as 403
-        await send({"type": "websocket.close", "code": POLICY_VIOLATION, "reason": errors.answer_of(error).code})
-    else:
-        await errors.response(error)(scope, receive, send)
+    """Answer with an error in place of the application: as a page where a browser asks for one (``state.as_page``).
+
+    A WebSocket that was not accepted yet gets plain HTTP.
+    """
+    if scope["type"] == "websocket" and DENIAL not in scope.get("extensions", {}):
+        return await send({"type": "websocket.close", "code": POLICY_VIOLATION, "reason": errors.answer_of(error).code})
+    answer: Response = errors.response(error)
+    as_page = getattr(scope["app"].state, "as_page", None) if "app" in scope else None
+    if as_page is not None and scope["type"] == "http":
+        answer = await as_page(Request(scope), answer)
+    return await answer(scope, receive, send)

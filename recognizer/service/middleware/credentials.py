@@ -1,5 +1,7 @@
 """The key that a request shows."""
 
+from hashlib import sha256
+
 from recognizer.service.middleware import asgi
 
 PUBLIC = 15  # characters of "rk_" and the id
@@ -20,6 +22,6 @@ def presented(scope: asgi.Scope) -> str | None:
     return found.pop() if len(found) == 1 else AMBIGUOUS
 
 
-def public_part(key: str) -> str:
-    """The part of a key that may be told."""
-    return key[:PUBLIC]
+def public_part(shown: str) -> str:
+    """What of a key, or of the token of a session, may be remembered: its id, or a digest where it has none."""
+    return shown[:PUBLIC] if shown.startswith("rk_") else sha256(shown.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,5 +1,7 @@
 """Headers that keep browsers from doing with an answer what it is not for."""
 
+from collections.abc import Sequence
+
 from recognizer.service.middleware import asgi
 
 CONTENT_SECURITY_POLICY = "; ".join(
@@ -20,7 +22,7 @@ ALWAYS = {
     b"content-security-policy": CONTENT_SECURITY_POLICY.encode(),
     b"x-content-type-options": b"nosniff",
     b"x-frame-options": b"DENY",
-    b"referrer-policy": b"no-referrer",
+    b"referrer-policy": b"same-origin",  # with none at all, forms of the pages would come from the origin "null"
     b"cross-origin-opener-policy": b"same-origin",
     b"cross-origin-resource-policy": b"same-origin",  # no other page shows the pictures of people
     b"permissions-policy": b"camera=(self), microphone=(), geolocation=(), display-capture=(), payment=(), usb=()",
@@ -37,23 +39,26 @@ class Headers:
         self._app = app
 
     async def __call__(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
-        if scope["type"] != "http":
+        if not asgi.is_request(scope):
             return await self._app(scope, receive, send)
 
         async def protected(message: asgi.Message) -> None:
-            if message["type"] == "http.response.start":
+            if message["type"] in ("http.response.start", "websocket.http.response.start"):
                 headers = list(message.get("headers", ()))
-                there = {name.lower() for name, _ in headers}
-                added = [(name, value) for name, value in ALWAYS.items() if name not in there]
-                if _is_strict(scope):
-                    added.append(STRICT_TRANSPORT)
-                message["headers"] = headers + added
+                message["headers"] = headers + missing(headers, is_strict(scope))
             await send(message)
 
         return await self._app(scope, receive, protected)
 
 
-def _is_strict(scope: asgi.Scope) -> bool:
+def missing(headers: Sequence[tuple[bytes, bytes]], strict: bool) -> list[tuple[bytes, bytes]]:
+    """What has to be added to the headers of an answer; ``strict``: TLS alone from now on."""
+    there = {name.lower() for name, _ in headers}
+    added = [(name, value) for name, value in ALWAYS.items() if name not in there]
+    return [*added, STRICT_TRANSPORT] if strict else added
+
+
+def is_strict(scope: asgi.Scope) -> bool:
     """Over TLS, under a name of its own: under localhost it would bind whatever else runs on this machine."""
     host = asgi.value(scope, b"host") or ""
-    return scope.get("scheme") == "https" and host.rsplit(":", 1)[0].lower() not in LOCAL and host != LOCAL[-1]
+    return scope.get("scheme") in ("https", "wss") and host.rsplit(":", 1)[0].lower() not in LOCAL and host != LOCAL[-1]

@@ -1,23 +1,25 @@
-"""The key of a request is checked before anything of its body is read."""
+"""The key of a request, or the session of its cookie, is checked before anything of its body is read."""
 
-import time
+from typing import TYPE_CHECKING
 
-import anyio
-from anyio import to_thread
-
-from common.errors import FaceError, KeyRefused
-from db import keys as database_keys
+from common.errors import FaceError
 from recognizer.service.context import Caller
-from recognizer.service.errors import NotReady, Unauthorized
-from recognizer.service.middleware import asgi
-from recognizer.service.middleware.credentials import presented, public_part
-from recognizer.service.middleware.rate import Failures
+from recognizer.service.errors import Forbidden, NotReady, Unauthorized
+from recognizer.service.middleware import asgi, cookie, origin, turning_away
+from recognizer.service.middleware.checking import Checking
+from recognizer.service.middleware.credentials import presented
+
+if TYPE_CHECKING:
+    from db.database import Database
 
 OPEN = ("/v1/health", "/v1/ready")  # for load balancers, which have no key
-LOOKUPS = 4  # in the database at a time, so that wrong keys do not take all threads
-MARGIN = 0.05  # seconds
+STATIC = "/static/"  # style and scripts of the pages
 NEEDED = (
     "This needs an API key: Authorization: Bearer rk_... Whoever runs the service makes them: recognizer keys create"
+)
+NOT_OWN = (
+    "Who has signed in changes things by this service's own pages alone, and the browser has to say that one of them "
+    "asks (Sec-Fetch-Site, Origin). Programs show a key instead."
 )
 
 
@@ -25,50 +27,45 @@ class Keys:
     """Sets ``state["caller"]``, or answers 401.
 
     Args:
+        checking: what checks keys and sessions.
         required: without it everybody is "local", and may do everything.
+        pages: whether there are pages, and so where to sign in.
     """
 
-    def __init__(self, app: asgi.Application, failures: Failures, required: bool):
-        self._app, self._failures, self._required = app, failures, required
-        self._lookups: anyio.CapacityLimiter | None = None
+    def __init__(self, app: asgi.Application, checking: Checking, required: bool, pages: bool = True):
+        self._app, self._checking, self._required, self._pages = app, checking, required, pages
 
     async def __call__(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
-        if not asgi.is_request(scope) or (self._required and scope["path"] in OPEN):
+        if not asgi.is_request(scope) or (self._required and self._is_open(scope["path"])):
             return await self._app(scope, receive, send)
         try:
+            asgi.state(scope)["check_again"] = self._caller  # for connections that last
             asgi.state(scope)["caller"] = await self._caller(scope)
         except FaceError as error:
-            return await asgi.refuse(error, scope, receive, send)
+            return await turning_away.refuse(error, scope, receive, send, self._pages)
         return await self._app(scope, receive, send)
+
+    def _is_open(self, path: str) -> bool:
+        return path in OPEN or (self._pages and (path == turning_away.SIGN_IN or path.startswith(STATIC)))
 
     async def _caller(self, scope: asgi.Scope) -> Caller:
         address = asgi.state(scope)["address"]
         if not self._required:
             return Caller("local", None, "admin", None, address)
-        key = presented(scope)
-        if key is None:
+        shown, token = presented(scope), cookie.read(scope)
+        if shown is not None:
+            found = await self._checking.check(_database(scope).keys, shown, address)
+        elif token is None:
             raise Unauthorized(NEEDED)
-        try:
-            found = await self._check(_keys(scope), key)
-        except KeyRefused as error:
-            if str(error) == database_keys.REFUSED:  # not of one that was right, and is over: that is no guess
-                self._failures.note(address)
-            raise
-        self._failures.note_right(address, public_part(key))
-        return Caller(found.name, found.id, found.role, found.gallery, address)
-
-    async def _check(self, keys: database_keys.Keys, key: str) -> database_keys.Key:
-        """Here, in microseconds, where that needs no database: a thread takes milliseconds to get its turn."""
-        shaped = database_keys.SHAPE.fullmatch(key)
-        held = keys._held.get(shaped[1]) if shaped else None
-        if shaped is None or (held is not None and time.monotonic() + MARGIN < held.until):
-            return keys.check(key)
-        self._lookups = self._lookups or anyio.CapacityLimiter(LOOKUPS)
-        return await to_thread.run_sync(keys.check, key, limiter=self._lookups)
+        elif scope.get("method") not in origin.HARMLESS and not origin.is_own(scope):
+            raise Forbidden(NOT_OWN)
+        else:
+            found = await self._checking.check(_database(scope).sessions, token, address)
+        return Caller(found.name, found.id, found.role, found.gallery, address, session=shown is None)
 
 
-def _keys(scope: asgi.Scope) -> database_keys.Keys:
+def _database(scope: asgi.Scope) -> "Database":
     services = getattr(scope["app"].state, "services", None)
     if services is None:
         raise NotReady("The service is starting. Try again.")
-    return services.database.keys
+    return services.database

@@ -1,4 +1,7 @@
-"""How large a body may be, how many parts it may have, how long it may take: counted as it comes, before parsing."""
+"""How large a body may be, how many parts it may have, how long it may take: counted as it comes, before parsing.
+
+And how many WebSockets there may be, of which each has a picture in work.
+"""
 
 import asyncio
 import re
@@ -7,10 +10,12 @@ from python_multipart.multipart import parse_options_header
 
 from recognizer.service.errors import Overloaded, ServiceError, TooLarge, Unprocessable
 from recognizer.service.middleware import asgi
+from recognizer.service.middleware.turning_away import SIGN_IN, SIGN_OUT
 from recognizer.service.settings import ServiceSettings
 
 MAX_JSON = 8 * 2**20  # bytes; as Python's objects, the worst JSON takes twenty times as much
 MAX_FORM = 64 * 2**10  # bytes, of fields alone, without files
+MAX_SIGN_IN = 8 * 2**10  # bytes: a key, and where to go then
 MAX_QUERY = 16 * 2**10
 FIELDS = 32  # parts of a form besides the photos
 FORM = "application/x-www-form-urlencoded"
@@ -20,6 +25,7 @@ LONGEST_BOUNDARY = 70  # of RFC 2046
 LARGE = re.compile(r"/v1/(jobs/(video|enroll)|galleries/.+/import)")
 AT_ONCE = 8  # bodies of the largest size that one process has in memory
 LARGE_AT_ONCE = 4  # and on the disk
+TRY_AGAIN_LATER = 1013  # the code with which a WebSocket is closed
 
 
 class TooSlow(ServiceError):
@@ -29,14 +35,20 @@ class TooSlow(ServiceError):
 
 
 class Limits:
-    """Ends a request whose body breaks a limit with 413, 422, 408 or 503, whatever the application makes of it."""
+    """Ends a request whose body breaks a limit with 413, 422, 408 or 503, whatever the application makes of it.
+
+    WebSockets have half of the places in the queue, so that other requests find some; further ones are closed.
+    """
 
     def __init__(self, app: asgi.Application, settings: ServiceSettings):
         self._app, self._settings = app, settings
         self._room = _Room(AT_ONCE * settings.max_body)
         self._large_room = _Room(LARGE_AT_ONCE * settings.max_video)
+        self._sockets, self._most_sockets = 0, max(1, settings.queue // 2)
 
     async def __call__(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
+        if scope["type"] == "websocket":
+            return await self._counted(scope, receive, send)
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
         is_large = LARGE.fullmatch(scope["path"]) is not None
@@ -47,6 +59,18 @@ class Limits:
             return await asgi.refuse(error, scope, receive, send)
         with body:
             return await self._guarded(body, scope, receive, send)
+
+    async def _counted(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
+        if self._sockets >= self._most_sockets:
+            await receive()
+            await send({"type": "websocket.accept"})  # pages see why it is closed only where it was open
+            reason = f"{self._most_sockets} live connections are open: try again later"
+            return await send({"type": "websocket.close", "code": TRY_AGAIN_LATER, "reason": reason})
+        self._sockets += 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._sockets -= 1
 
     async def _guarded(self, body: "_Body", scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
         """Applications take an exception of ``receive`` for a body that cannot be parsed, and answer 400: not sent."""
@@ -165,6 +189,8 @@ def _most(kind: str, scope: asgi.Scope, largest: int) -> int:
     """Bytes that a body may have."""
     if len(scope.get("query_string", b"")) > MAX_QUERY:
         raise TooLarge(f"What follows '?' has at most {MAX_QUERY} bytes.", most=MAX_QUERY)
+    if scope["path"] in (SIGN_IN, SIGN_OUT):  # the first needs no key
+        return MAX_SIGN_IN
     if kind == FORM:
         return min(MAX_FORM, largest)
     return min(MAX_JSON, largest) if kind.endswith("json") or not kind else largest
@@ -182,4 +208,5 @@ def _check_announced(scope: asgi.Scope, most: int) -> None:
 
 
 def _too_large(most: int) -> TooLarge:
-    return TooLarge(f"A body of this kind has at most {most / 2**20:g} MB.", most_bytes=most)
+    size = f"{most / 2**20:g} MB" if most >= 2**20 else f"{most / 2**10:g} KB"
+    return TooLarge(f"A body of this kind has at most {size}.", most_bytes=most)

@@ -46,6 +46,17 @@ class Origin:
             raise Forbidden("A page of another site asked for this.")
 
 
+def is_own(scope: asgi.Scope) -> bool:
+    """Whether a browser says that a page of this service asks: what is shown by a cookie goes with any page's requests.
+
+    Browsers leave ``Sec-Fetch-Site`` out where there is neither TLS nor a name of this machine.
+    """
+    site, origins = asgi.values(scope, b"sec-fetch-site"), asgi.values(scope, b"origin")
+    if site:
+        return all(each == b"same-origin" for each in site)
+    return bool(origins) and all(_is_here(each.decode("latin-1"), scope) for each in origins)
+
+
 def _is_foreign(scope: asgi.Scope) -> bool:
     site = asgi.values(scope, b"sec-fetch-site")
     if site:
@@ -54,8 +65,10 @@ def _is_foreign(scope: asgi.Scope) -> bool:
 
 
 def _is_here(origin: str, scope: asgi.Scope) -> bool:
-    """Whether an origin is where the request went; the scheme may differ, as a proxy may have done TLS."""
+    """Whether an origin is where the request went; only one without TLS may be of another scheme: a proxy's."""
     scheme, _, host = origin.lower().partition("://")
+    if scope.get("scheme") in ("https", "wss") and scheme != "https":
+        return False
     asked = (asgi.value(scope, b"host") or "").lower()
     port = PORTS.get(scheme, "")
     return bool(host) and host.removesuffix(port) == asked.removesuffix(port)

@@ -1,7 +1,9 @@
 """The client's address and whether it came over TLS, as told by reverse proxies: by those that are trusted alone."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from ipaddress import ip_address, ip_network
+from typing import Any
 
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
@@ -57,6 +59,22 @@ def checked(trusted: Sequence[str]) -> tuple[str, ...]:
     return tuple(trusted)
 
 
+def address(scope: asgi.Scope, trusted: tuple[str, ...]) -> str:
+    """The client's address, as :class:`Proxy` sets it."""
+    own = _plain((scope.get("client") or ("unknown",))[0])
+    told, hosts = asgi.values(scope, b"x-forwarded-for"), _hosts(trusted)
+    if not told or own not in hosts:
+        return own
+    last = _plain(hosts.get_trusted_client_address(b", ".join(told).decode("latin-1"))[0])
+    return last if _is_address(last) else own
+
+
+@lru_cache
+def _hosts(trusted: tuple[str, ...]) -> Any:
+    return ProxyHeadersMiddleware(None, list(trusted)).trusted_hosts
+
+
+@lru_cache(256)
 def _plain(address: str) -> str:
     """An address in one spelling: IPv4 within IPv6 is IPv4."""
     try:

@@ -10,8 +10,6 @@ from collections.abc import Callable
 from ipaddress import ip_address, ip_network
 
 from recognizer.service.errors import TooMany
-from recognizer.service.middleware import asgi
-from recognizer.service.middleware.credentials import presented, public_part
 
 MOST = 10_000  # addresses, and pairs of address and key, that are remembered: some megabytes
 PASSED_SECONDS = 3600.0
@@ -48,21 +46,11 @@ class Failures:
         """Whether the address has shown the right key of that public part lately."""
         return self._passed.get((_group(address), public), 0.0) > self._clock()
 
-
-class Rate:
-    """Answers 429 to addresses that have to wait, where they show a key."""
-
-    def __init__(self, app: asgi.Application, failures: Failures):
-        self._app, self._failures = app, failures
-
-    async def __call__(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
-        if asgi.is_request(scope):
-            key, address = presented(scope), asgi.state(scope)["address"]
-            seconds = self._failures.wait(address) if key is not None else 0.0
-            if seconds and not self._failures.has_passed(address, public_part(key)):
-                error = TooMany("Too many wrong keys came from your address. Wait, and check the key.", seconds)
-                return await asgi.refuse(error, scope, receive, send)
-        return await self._app(scope, receive, send)
+    def require(self, address: str, public: str) -> None:
+        """Raises TooMany where the address has to wait, unless it has shown the right key of that part lately."""
+        seconds = self.wait(address)
+        if seconds and not self.has_passed(address, public):
+            raise TooMany("Too many wrong keys came from your address. Wait, and check the key.", seconds)
 
 
 def _keep(table: OrderedDict, key, value: float) -> None:

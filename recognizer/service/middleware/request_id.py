@@ -4,7 +4,7 @@ from uuid import uuid4
 
 from recognizer.service.middleware import asgi
 
-STARTS = ("http.response.start", "websocket.accept")
+STARTS = ("http.response.start", "websocket.http.response.start", "websocket.accept")
 
 
 class RequestId:

@@ -14,7 +14,7 @@ router = APIRouter(prefix="/audit", tags=["audit"], dependencies=[Depends(allow(
 Text = Annotated[str | None, Query(max_length=255)]
 
 
-@router.get("")
+@router.get("", operation_id="audit")
 def read_audit(
     having: Annotated[Services, Depends(services)],
     person: Text = None,

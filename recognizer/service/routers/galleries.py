@@ -21,7 +21,6 @@ from recognizer.service.jobs.asking import described as described_job
 from recognizer.service.jobs.folders import folders_of
 from recognizer.service.jobs.kinds import importing
 from recognizer.service.jobs.kinds.reembed import load
-from recognizer.service.naming import free
 from recognizer.service.paths import Route
 from recognizer.service.schemas import galleries as schemas
 from recognizer.service.schemas.galleries import described
@@ -42,7 +41,7 @@ async def allowed(name: str, who: Who) -> str:
 Name = Annotated[str, Depends(allowed)]
 
 
-@router.get("", dependencies=READ)
+@router.get("", dependencies=READ, operation_id="galleries")
 def list_galleries(
     having: Having,
     who: Who,
@@ -65,13 +64,12 @@ def create_gallery(
         model = having.recognizers.of(having.recognizers.default).model
     else:
         model = load(having, _model(wanted.model))
-    with free(wanted.name, "gallery"):
-        gallery = having.database.create_gallery(wanted.name, model.name, model.digest, model.dim)
+    gallery = having.database.create_gallery(wanted.name, model.name, model.digest, model.dim)
     audit(request, "gallery.create", gallery=gallery.name, model=model.name)
     return _summary(having, gallery.name)
 
 
-@router.get("/{name}", dependencies=READ)
+@router.get("/{name}", dependencies=READ, operation_id="gallery")
 def get_gallery(name: Name, having: Having) -> schemas.Gallery:
     """One gallery."""
     return _summary(having, name)
@@ -82,16 +80,13 @@ def change_gallery(
     request: Request, name: Name, change: schemas.GalleryChange, having: Having, who: Who, _: idempotency.Once
 ) -> schemas.Gallery:
     """Give a gallery another name, or another threshold. Who has it open goes on."""
-    if (change.name is None) == (change.threshold is None):
+    if (change.name is None) == ("threshold" not in change.model_fields_set):
         raise BadArgument("Say what is to be changed: the name or the threshold, one at a time.")
-    if change.threshold is not None:
-        having.database.find(name).set_threshold(**change.threshold.model_dump())
-        audit(request, "gallery.threshold", gallery=name, similarity=change.threshold.similarity)
-        return _summary(having, name)
+    if change.name is None:
+        return _change_threshold(request, name, change.threshold, having)
     if who.gallery is not None:
         raise Forbidden("A name is taken from all galleries; your key is for one.", gallery=who.gallery)
-    with free(change.name, "gallery"):
-        having.database.rename_gallery(clean(name, "gallery"), change.name)
+    having.database.rename_gallery(name, change.name)
     audit(request, "gallery.rename", gallery=name, to=clean(change.name, "gallery"))
     return _summary(having, change.name)
 
@@ -159,6 +154,18 @@ def import_gallery(
     """Store what is in a gallery's file, after all of it has been verified. A job."""
     gallery = clean(name, "gallery")
     return _asked(ask_with_file(request, having, who, "import", gallery, file, importing.FILE, mode=mode))
+
+
+def _change_threshold(
+    request: Request, name: str, threshold: schemas.Threshold | None, having: Services
+) -> schemas.Gallery:
+    gallery = having.database.find(name)
+    if threshold is None:
+        gallery.clear_threshold()
+    else:
+        gallery.set_threshold(**threshold.model_dump())
+    audit(request, "gallery.threshold", gallery=gallery.name, similarity=threshold and threshold.similarity)
+    return _summary(having, name)
 
 
 def _summary(having: Services, name: str) -> schemas.Gallery:

@@ -4,18 +4,19 @@ import mimetypes
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Request
-from fastapi.responses import FileResponse
 from starlette.datastructures import UploadFile
 
 from db.jobs import ENDED, Job
 from recognizer.service import cursors, idempotency
 from recognizer.service.auditing import actor, audit
 from recognizer.service.context import Caller, Having, Services, allow, caller, gallery_name
+from recognizer.service.downloads import Download
 from recognizer.service.errors import Conflict, NotFound
 from recognizer.service.jobs import asking
 from recognizer.service.jobs.asking import ask_with_file, described, file_body, file_of, is_visible, seen
 from recognizer.service.jobs.folders import JobFolder, folders_of
-from recognizer.service.jobs.kinds import enroll, video
+from recognizer.service.jobs.kinds import KINDS, enroll, video
+from recognizer.service.jobs.runner import kind_of
 from recognizer.service.schemas import jobs as schemas
 
 router = APIRouter(prefix="/jobs", tags=["jobs"], route_class=idempotency.Route)
@@ -25,24 +26,33 @@ Who = Annotated[Caller, Depends(caller)]
 GalleryName = Annotated[str, Depends(gallery_name)]
 JobId = Annotated[int, Path(ge=1, lt=2**31)]
 KIND = "jobs"
+FILES = {"application/octet-stream": {}, "video/mp4": {}}  # that jobs make
+PARTS = {"application/json": {}, "multipart/byteranges": {}}
 PORTION = 500  # jobs that are read at a time, to find those that somebody may see
 
 
-@router.get("", dependencies=READ)
+@router.get("", dependencies=READ, operation_id="jobs")
 def list_jobs(
     having: Having,
     who: Who,
     state: Literal["queued", "running", "done", "failed", "cancelled"] | None = None,
+    kind: Annotated[Literal[*KINDS] | None, Query(description="Only jobs of this kind.")] = None,
     cursor: Annotated[str | None, Query(max_length=cursors.MAX_CHARACTERS)] = None,
     limit: Annotated[int, Query(ge=1, le=cursors.MOST)] = 100,
 ) -> schemas.Jobs:
     """Jobs, the latest first: all of them for an admin, and for others those that they asked for."""
-    found = _visible(having, who, state, cursors.decode(KIND, cursor, int), limit + 1)
+    found = _visible(having, who, state, kind, cursors.decode(KIND, cursor, int), limit + 1)
     shown, following = cursors.page(KIND, found, limit, lambda job: job.id)
     return schemas.Jobs(jobs=[described(each) for each in shown], next_cursor=following)
 
 
-@router.post("/video", status_code=202, dependencies=READ + ROOM, openapi_extra=file_body("video"))
+@router.post(
+    "/video",
+    status_code=202,
+    dependencies=READ + ROOM,
+    operation_id="recognize_video",
+    openapi_extra=file_body("video"),
+)
 def ask_for_video(
     request: Request,
     having: Having,
@@ -65,7 +75,13 @@ def ask_for_video(
     )  # fmt: skip
 
 
-@router.post("/enroll", status_code=202, dependencies=ENROL + ROOM, openapi_extra=file_body("archive"))
+@router.post(
+    "/enroll",
+    status_code=202,
+    dependencies=ENROL + ROOM,
+    operation_id="enroll_archive",
+    openapi_extra=file_body("archive"),
+)
 def ask_for_enrolment(
     request: Request,
     having: Having,
@@ -78,7 +94,7 @@ def ask_for_enrolment(
     return _asked(ask_with_file(request, having, who, "enroll", gallery, file, enroll.SOURCE))
 
 
-@router.get("/{job_id}", dependencies=READ)
+@router.get("/{job_id}", dependencies=READ, operation_id="job")
 def get_job(job_id: JobId, having: Having, who: Who) -> schemas.Job:
     """One job, and how far it is."""
     return _asked(seen(having, who, job_id))
@@ -99,14 +115,20 @@ def cancel_job(request: Request, job_id: JobId, having: Having, who: Who, _: ide
 @router.get(
     "/{job_id}/result",
     dependencies=READ,
-    response_model=schemas.Result,
-    responses={200: {"content": {"application/octet-stream": {}}, "description": "The result, or the file."}},
+    operation_id="result",
+    response_model=schemas.Result | schemas.Tracks,
+    responses={
+        200: {"content": FILES},
+        206: {"content": {**FILES, **PARTS}, "description": "The bytes that `Range` names."},
+    },
 )
 def get_result(
     job_id: JobId,
     having: Having,
     who: Who,
-    file: Annotated[str | None, Query(max_length=255, description="One of the result's files.")] = None,
+    file: Annotated[
+        str | None, Query(max_length=255, description="One of the result's files.", examples=["people.gallery"])
+    ] = None,
 ) -> Any:
     """What a job led to, and the names of the files that it made; or one of these. 409 before it is done."""
     job = seen(having, who, job_id)
@@ -121,7 +143,7 @@ def get_result(
     path = folder.output(file) if folder else None
     if path is None:
         raise NotFound(f"Job {job.id} has no file of that name here: it was removed, or is on another machine.")
-    return FileResponse(
+    return Download(
         path,
         media_type=mimetypes.guess_type(path.name)[0] or "application/octet-stream",
         filename=path.name,
@@ -137,11 +159,13 @@ def _folder(having: Services, job: Job) -> JobFolder | None:
     return folders_of(having.settings).find((job.parameters or {}).get("folder"))
 
 
-def _visible(having: Services, who: Caller, state: str | None, before: int | None, most: int) -> list[Job]:
+def _visible(
+    having: Services, who: Caller, state: str | None, kind: str | None, before: int | None, most: int
+) -> list[Job]:
     found, owner = [], None if who.role == "admin" else actor(who)
     while len(found) < most:
         page = having.database.jobs.list(owner=owner, state=state, before=before, limit=PORTION)
-        found += [job for job in page if is_visible(job, who)]
+        found += [job for job in page if is_visible(job, who) and kind in (None, kind_of(job.kind))]
         if len(page) < PORTION:
             break
         before = page[-1].id

@@ -2,9 +2,9 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
-from recognizer.service import idempotency
+from recognizer.service import cursors, idempotency
 from recognizer.service.auditing import audit
 from recognizer.service.context import Services, allow, everywhere, services
 from recognizer.service.schemas.keys import Key, KeyList, MadeKey, NewKey, described
@@ -15,13 +15,20 @@ router = APIRouter(
     route_class=idempotency.Route,
     dependencies=[Depends(allow("admin")), Depends(everywhere)],
 )
+KIND = "keys"
 Having = Annotated[Services, Depends(services)]
 
 
-@router.get("")
-def list_keys(having: Having) -> KeyList:
+@router.get("", operation_id="keys")
+def list_keys(
+    having: Having,
+    cursor: Annotated[str | None, Query(max_length=cursors.MAX_CHARACTERS)] = None,
+    limit: Annotated[int, Query(ge=1, le=cursors.MOST)] = 100,
+) -> KeyList:
     """All keys, oldest first, those that are revoked or expired among them. No secrets."""
-    return KeyList(keys=[described(each) for each in having.database.keys.list()])
+    found = having.database.keys.list(after=cursors.decode(KIND, cursor, str), limit=limit + 1)
+    shown, following = cursors.page(KIND, found, limit, lambda key: key.id)
+    return KeyList(keys=[described(each) for each in shown], next_cursor=following)
 
 
 @router.post("", status_code=201)

@@ -6,13 +6,11 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
 from common.errors import BadArgument
 from db.conditional import together
-from db.names import clean
 from recognizer.index import forget_snapshots
 from recognizer.service import cursors, enrolling, idempotency
 from recognizer.service.auditing import audit
 from recognizer.service.context import Having, Recognizing, Services, allow
-from recognizer.service.etags import Conditional, gallery_of, is_known, stamp
-from recognizer.service.naming import free
+from recognizer.service.etags import Conditional, is_known, stamp
 from recognizer.service.paths import Route
 from recognizer.service.schemas import people as schemas
 from recognizer.service.schemas.people import described
@@ -27,7 +25,7 @@ Seconds = Annotated[
 ]
 
 
-@router.get("", dependencies=READ)
+@router.get("", dependencies=READ, operation_id="people")
 def list_people(
     found: Recognizing,
     prefix: Annotated[str, Query(max_length=255, description="Only names that begin so; case counts.")] = "",
@@ -54,7 +52,12 @@ async def add_person(
     return await enrolling.answer(request, response, having, condition.absent(name), name, photos, "add")
 
 
-@router.get("/{name}", dependencies=READ, responses={304: {"description": "It is as If-None-Match says."}})
+@router.get(
+    "/{name}",
+    dependencies=READ,
+    operation_id="person",
+    responses={304: {"description": "It is as If-None-Match says."}},
+)
 def get_person(
     name: str,
     found: Recognizing,
@@ -66,7 +69,7 @@ def get_person(
     if known:
         return Response(status_code=304, headers={"ETag": etag})
     response.headers["ETag"] = etag
-    return described(gallery_of(found).person(name))
+    return described(found.gallery.person(name))
 
 
 @router.patch("/{name}", dependencies=ENROL)
@@ -87,9 +90,7 @@ def change_person(
         person = gallery.set_metadata(name, change.metadata) if "metadata" in asked else None
         return gallery.rename(name, change.name) if "name" in asked else person
 
-    clean(name)
-    with free(change.name if "name" in asked else name):
-        person = together(gallery_of(condition.of(name)), work)
+    person = together(condition.of(name).gallery, work)
     renamed = {"to": person.name} if "name" in asked else {}
     audit(request, "person.change", name, metadata="metadata" in asked, **renamed)
     stamp(response, condition.recognizer, person.name)
@@ -135,7 +136,7 @@ def move_photos(
 @router.post("/{name}/erase", dependencies=ADMIN)
 def erase_person(request: Request, name: str, condition: Conditional, _: idempotency.Once) -> schemas.Receipt:
     """Forget a person for good, out of the database's files, too. Writers wait while these are written anew."""
-    gallery = gallery_of(condition.of(name))
+    gallery = condition.of(name).gallery
     receipt = gallery.erase([name])
     forget_snapshots(gallery.uid)
     audit(request, "person.erase", name, "ok" if receipt.complete else "incomplete", receipt=receipt.digest)
@@ -147,7 +148,7 @@ def forget(
 ) -> schemas.Forgotten:
     """Forget a person, for good where ``undo_seconds`` is 0."""
     seconds = having.settings.undo_seconds if undo_seconds is None else undo_seconds
-    gallery = gallery_of(condition.of(name))
+    gallery = condition.of(name).gallery
     if seconds == 0:
         names, undo = gallery.delete([name]), None
     else:

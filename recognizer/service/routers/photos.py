@@ -10,12 +10,10 @@ from common.errors import BadArgument, UnknownPhoto
 from db import Face
 from db import names as naming
 from db.crops import crop_of
-from recognizer.recognizer import Recognizer
 from recognizer.service import cursors, enrolling, idempotency, uploads
 from recognizer.service.auditing import audit
 from recognizer.service.context import Having, Recognizing, Services, allow, services
-from recognizer.service.enrolling import Enrolled
-from recognizer.service.etags import Conditional, gallery_of, stamp
+from recognizer.service.etags import Conditional, stamp
 from recognizer.service.paths import Route
 from recognizer.service.routers import search
 from recognizer.service.routers.people import Seconds, forget
@@ -29,7 +27,7 @@ PhotoId = Annotated[int, Path(ge=1, lt=2**31, description="As the list of photos
 KIND = "photos"
 
 
-@router.get("", dependencies=READ)
+@router.get("", dependencies=READ, operation_id="photos")
 def list_photos(
     name: str,
     found: Recognizing,
@@ -41,7 +39,7 @@ def list_photos(
     after = cursors.decode(KIND, cursor, int) or 0
     later = [photo for photo in found.photos(name) if photo.id > after]
     shown, following = cursors.page(KIND, later, limit, lambda photo: photo.id)
-    near = _similarities(gallery_of(found).faces(name)) if similarities else {}
+    near = _similarities(found.gallery.faces(name)) if similarities else {}
     photos = [schemas.Photo(**vars(photo), similarity=near.get(photo.id)) for photo in shown]
     return schemas.Photos(photos=photos, next_cursor=following)
 
@@ -74,12 +72,9 @@ async def add_photos(
 ) -> schemas.Enrolment:
     """Enrol photos of a person, or average ready embeddings in (JSON, with mode=average)."""
     found = await run_in_threadpool(condition.of, name)
-    if isinstance(photos[0], Upload):
-        return await enrolling.answer(request, response, having, found, name, photos, mode)
-    if mode != "average":
+    if not isinstance(photos[0], Upload) and mode != "average":
         raise BadArgument("Ready embeddings can be averaged into somebody who is there: mode=average.")
-    done = await having.inference.run(_average, found, name, photos)
-    return await enrolling.told(request, response, having, found, done, mode)
+    return await enrolling.answer(request, response, having, found, name, photos, mode)
 
 
 @router.delete("", dependencies=ENROL)
@@ -101,28 +96,22 @@ def delete_photo(
     condition.of(name).del_photos(photo)
     audit(request, "photo.delete", name, photo=photo)
     stamp(response, condition.recognizer, name)
-    return described(gallery_of(condition.recognizer).person(name))
+    return described(condition.recognizer.gallery.person(name))
 
 
 @router.get(
     "/{photo}/crop",
     dependencies=READ,
+    operation_id="crop",
     response_class=Response,
     responses={200: {"content": {"image/png": {}}, "description": "The aligned face."}},
 )
 def get_crop(name: str, photo: PhotoId, found: Recognizing) -> Response:
     """The aligned face of a photo, where it was kept (`store_crops` of the settings)."""
-    crop = crop_of(gallery_of(found), name, photo)
+    crop = crop_of(found.gallery, name, photo)
     if crop is None:
         raise UnknownPhoto("No aligned face was kept with this photo: see store_crops in the settings.")
     return Response(crop, media_type="image/png", headers={"Cache-Control": "private, no-store"})
-
-
-def _average(recognizer: Recognizer, name: str, embeddings: list[np.ndarray]) -> Enrolled:
-    """``Recognizer.add_embds`` of ready embeddings. Raises UnknownPerson, BadEmbedding."""
-    done = recognizer.add_embds(name, embeddings)
-    [stored] = done.added
-    return Enrolled(gallery_of(recognizer).person(stored), done)
 
 
 def _similarities(faces: list[Face]) -> dict[int, float | None]:

@@ -21,7 +21,7 @@ BODY = {
         "required": True,
         "content": {
             **uploads.BODY["requestBody"]["content"],
-            JSON: {"schema": Embeddings.model_json_schema(), "example": {"embeddings": [[0.03, -0.11, 0.07]]}},
+            JSON: {"schema": Embeddings.model_json_schema()},
         },
     }
 }

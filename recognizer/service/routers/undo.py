@@ -7,7 +7,6 @@ from fastapi import APIRouter, Depends, Path, Request
 from recognizer.service import idempotency
 from recognizer.service.auditing import audit
 from recognizer.service.context import Recognizing, allow
-from recognizer.service.etags import gallery_of
 from recognizer.service.schemas import people as schemas
 from recognizer.service.schemas.people import described
 
@@ -22,7 +21,7 @@ def undo(
     _: idempotency.Once,
 ) -> schemas.Restored:
     """Bring back who was deleted: photos, crops, metadata and dates. 404 where its time is over."""
-    people = gallery_of(found).undo(token)
+    people = found.gallery.undo(token)
     for person in people:
         audit(request, "person.undo", person.name)
     return schemas.Restored(people=[described(each) for each in people])

@@ -1,5 +1,6 @@
 """Whether two photos show one person."""
 
+import copy
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
@@ -12,7 +13,12 @@ from recognizer.service.schemas.faces import Verified
 router = APIRouter(tags=["faces"], dependencies=[Depends(allow("read")), Depends(room)])
 
 
-@router.post("/verify", openapi_extra=uploads.BODY)
+BODY = copy.deepcopy(uploads.BODY)
+FORM = BODY["requestBody"]["content"][uploads.MULTIPART]["schema"]
+FORM["properties"][uploads.FIELD] |= {"minItems": 2, "maxItems": 2}
+
+
+@router.post("/verify", openapi_extra=BODY)
 async def verify(
     having: Having, recognizer: Recognizing, photos: Annotated[list[uploads.Upload], Depends(uploads.photos)]
 ) -> Verified:

@@ -11,15 +11,15 @@ from db import audit
 class AuditEntry(BaseModel):
     """Who did what to whom, when, and what came of it."""
 
-    id: int
+    id: int = Field(examples=[281])
     moment: datetime = Field(description="In UTC, by the database's clock.")
     actor: str = Field(examples=["key 3f9a2b1c4d5e"])
     action: str = Field(examples=["person.delete"])
     outcome: str = Field(examples=["ok"])
-    gallery: str | None
-    person: str | None
-    request_id: str | None = Field(description="As in X-Request-ID of the answer.")
-    details: dict[str, Any] | None
+    gallery: str | None = Field(examples=["default"])
+    person: str | None = Field(examples=["Ann Lee"])
+    request_id: str | None = Field(description="As in X-Request-ID of the answer.", examples=["0c4e" * 8])
+    details: dict[str, Any] | None = Field(examples=[{"undo_seconds": 60}])
 
 
 class AuditPage(BaseModel):

@@ -9,7 +9,9 @@ Box = Annotated[
     Field(min_length=4, max_length=4, description="x1, y1, x2, y2 in pixels.", examples=[[104.2, 60.1, 190.8, 172.3]]),
 ]
 Point = Annotated[list[float], Field(min_length=2, max_length=2)]
-Embedding = Annotated[list[float], Field(description="Of length 1, as long as the model's dimension.")]
+Embedding = Annotated[
+    list[float], Field(description="Of length 1, as long as the model's dimension.", examples=[[0.6, 0.0, -0.8]])
+]
 Cosine = Annotated[float, Field(ge=-1, le=1, examples=[0.7134])]
 
 
@@ -69,7 +71,7 @@ class Verified(BaseModel):
 
     same: bool = Field(description="Whether the similarity is at least the threshold.", examples=[True])
     similarity: Cosine
-    threshold: Cosine
+    threshold: Cosine = Field(examples=[0.47])
     model: str = Field(examples=["mobilefacenet"])
 
 
@@ -84,10 +86,10 @@ class Match(BaseModel):
     """What the gallery says of a face."""
 
     name: str | None = Field(description="The person; null for a stranger.", examples=["Ann Lee"])
-    similarity: float = Field(
-        ge=-1, le=1, description="Cosine to the nearest person, also for a stranger; -1 in an empty gallery."
+    similarity: Cosine = Field(description="To the nearest person, also for a stranger; -1 in an empty gallery.")
+    runner_up: Candidate | None = Field(
+        description="The second nearest person.", examples=[{"name": "Bob Ray", "similarity": 0.2934}]
     )
-    runner_up: Candidate | None = Field(description="The second nearest person.")
     margin: float | None = Field(description="How much nearer the nearest is than the second.", examples=[0.42])
     candidates: list[Candidate] = Field(description="The nearest people, best first, as many as ``top`` says.")
 
@@ -95,9 +97,9 @@ class Match(BaseModel):
 class Liveness(BaseModel):
     """Whether a face is a person before the camera; there where the settings ask for it."""
 
-    live: bool
-    score: float = Field(description="Of the network, about 0 (live) to 1 (a picture of a face).")
-    sharpness: int = Field(description="Pixels with detail; with few of them it is not taken for live.")
+    live: bool = Field(examples=[True])
+    score: float = Field(description="Of the network, about 0 (live) to 1 (a picture of a face).", examples=[0.031])
+    sharpness: int = Field(description="Pixels with detail; with few of them it is not taken for live.", examples=[970])
     reason: str | None = Field(description="Why it is not taken for live.")
 
 
@@ -121,19 +123,21 @@ class Searched(BaseModel):
 
     gallery: str = Field(examples=["default"])
     model: str = Field(examples=["mobilefacenet"])
-    threshold: Cosine
+    threshold: Cosine = Field(examples=[0.47])
     threshold_far: float | None = Field(
         description="The false accept rate that the threshold was measured at; null where that is not known.",
         examples=[0.0001],
     )
     photos: list[SearchedPhoto] | None
-    embeddings: list[Match] | None
+    embeddings: list[Match] | None = Field(examples=[None])
 
 
 class Embeddings(BaseModel):
     """Ready embeddings to be searched."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"embeddings": [[0.6, 0.0, -0.8]]}]}
+    )
 
     embeddings: list[list[float]] = Field(
         min_length=1, max_length=1000, description="Of the gallery's model and dimension; they need not have length 1."

@@ -7,16 +7,18 @@ from pydantic import BaseModel, ConfigDict, Field
 
 GalleryName = Annotated[str, Field(min_length=1, max_length=1024, examples=["staff"])]
 Cosine = Annotated[float, Field(ge=-1, le=1)]
-Rate = Annotated[float, Field(gt=0, le=0.1, examples=[1e-4])]
+Rate = Annotated[float, Field(ge=1e-12, le=0.1, examples=[1e-4])]
 
 
 class Threshold(BaseModel):
     """From which cosine on a face is called by a name."""
 
     similarity: Cosine = Field(examples=[0.47])
-    far: float | None = Field(None, ge=0, le=1, description="The false accept rate that it was measured at.")
-    low: Cosine | None = Field(None, description="Its 95 % confidence interval.")
-    high: Cosine | None = None
+    far: float | None = Field(
+        None, ge=0, le=1, description="The false accept rate that it was measured at.", examples=[1e-4]
+    )
+    low: Cosine | None = Field(None, description="Its 95 % confidence interval.", examples=[0.45])
+    high: Cosine | None = Field(None, examples=[0.49])
 
 
 class Gallery(BaseModel):
@@ -24,15 +26,15 @@ class Gallery(BaseModel):
 
     name: str = Field(examples=["staff"])
     model: str = Field(examples=["mobilefacenet"])
-    digest: str = Field(description="Of the model.")
+    digest: str = Field(description="Of the model.", examples=["3f9a" * 16])
     dimension: int = Field(examples=[512])
     people: int = Field(examples=[17])
     photos: int = Field(examples=[44])
-    revision: int = Field(description="Grows with every write.")
+    revision: int = Field(description="Grows with every write.", examples=[61])
     threshold: Threshold | None = Field(description="null: that of the model's card counts.")
     since: datetime
     source: str | None = Field(description="The gallery that it is being re-embedded from.")
-    pending: int = Field(description="People of the source who are still to come.")
+    pending: int = Field(description="People of the source who are still to come.", examples=[0])
 
 
 class Galleries(BaseModel):
@@ -55,19 +57,20 @@ class GalleryChange(BaseModel):
     """What is to be changed; what is left out stays."""
 
     model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"name": "guests"}, {"threshold": {"similarity": 0.5}}]}
+        extra="forbid",
+        json_schema_extra={"examples": [{"name": "guests"}, {"threshold": {"similarity": 0.5}}, {"threshold": None}]},
     )
 
     name: GalleryName | None = Field(None, description="The new name.")
-    threshold: Threshold | None = None
+    threshold: Threshold | None = Field(None, description="null: that of the model's card counts again.")
 
 
 class Deleted(BaseModel):
     """What is gone."""
 
-    name: str
-    people: int
-    photos: int
+    name: str = Field(examples=["staff"])
+    people: int = Field(examples=[17])
+    photos: int = Field(examples=[44])
 
 
 class Calibrate(BaseModel):

@@ -21,15 +21,16 @@ class Key(BaseModel):
         description="orphaned: its gallery was deleted. Only active ones are good."
     )
     created: datetime
-    expires: datetime | None
-    revoked: datetime | None
+    expires: datetime | None = Field(examples=[None])
+    revoked: datetime | None = Field(examples=[None])
     last_used: datetime | None = Field(description="To the minute; stored once a minute.")
 
 
 class KeyList(BaseModel):
-    """All API keys, oldest first."""
+    """API keys, oldest first."""
 
     keys: list[Key]
+    next_cursor: str | None = Field(description="For the next page; null on the last one.")
 
 
 class NewKey(BaseModel):

@@ -45,6 +45,7 @@ class Remark(BaseModel):
     name: str = Field(examples=["Ann Lee"])
     source: str = Field(description="The photo: its file's name, or which one it was.", examples=["ann3.jpg"])
     reason: str = Field(examples=["no face found"])
+    near: str | None = Field(None, description="Who else the face is too near to, where the remark is of that.")
 
 
 class Enrolment(BaseModel):
@@ -52,7 +53,10 @@ class Enrolment(BaseModel):
 
     added: dict[str, int] = Field(description="Photos that were stored, by person.", examples=[{"Ann Lee": 2}])
     refused: list[Remark] = Field(description="Photos that could not be used, and why.")
-    notes: list[Remark] = Field(description="What was decided on photos that were used, and what is doubtful of them.")
+    notes: list[Remark] = Field(
+        description="What was decided on photos that were used, and what is doubtful of them.",
+        examples=[[{"name": "Ann Lee", "source": "ann2.jpg", "reason": "2 faces; the most prominent one was taken"}]],
+    )
     person: Person
 
 
@@ -62,11 +66,13 @@ class Photo(BaseModel):
     id: int = Field(examples=[17])
     source: str | None = Field(examples=["ann1.jpg"])
     score: float | None = Field(description="The detector's confidence, 0 to 1.", examples=[0.998])
-    picture: str | None = Field(description="SHA-256 of the photo's bytes.")
+    picture: str | None = Field(description="SHA-256 of the photo's bytes.", examples=["9b1c" * 16])
     created: datetime = Field(description="When it was added, in UTC.")
-    has_crop: bool = Field(description="Whether the aligned face was kept.")
+    has_crop: bool = Field(description="Whether the aligned face was kept.", examples=[True])
     similarity: float | None = Field(
-        None, description="Cosine to the mean of the person's other photos, where that was asked; null of a single one."
+        None,
+        description="Cosine to the mean of the person's other photos, where that was asked; null of a single one.",
+        examples=[0.8127],
     )
 
 
@@ -117,22 +123,22 @@ class Restored(BaseModel):
 class Receipt(BaseModel):
     """What was erased, and how; see "Erasing people" in docs/security.md."""
 
-    place: str
+    place: str = Field(description="The database.", examples=["people.db"])
     engine: str = Field(examples=["SQLite 3.45.1"])
-    gallery: str
-    gallery_uid: str
-    people: list[str]
+    gallery: str = Field(examples=["default"])
+    gallery_uid: str = Field(description="What it is, whatever it is called.", examples=["5d2e" * 8])
+    people: list[str] = Field(examples=[["Ann Lee"]])
     erased: datetime
-    rows: dict[str, int] = Field(description="How many were deleted, by table.")
-    statements: list[str] = Field(description="With which the files were rewritten.")
+    rows: dict[str, int] = Field(description="How many were deleted, by table.", examples=[{"persons": 1, "faces": 3}])
+    statements: list[str] = Field(description="With which the files were rewritten.", examples=[["VACUUM"]])
     problem: str | None = Field(description="Why that could not be finished; the rows are deleted all the same.")
-    looked_for: int | None
-    found: int
-    still_held: int
-    other_galleries: list[str]
-    limits: list[str] = Field(description="What an erasure cannot reach.")
-    complete: bool
-    digest: str = Field(description="SHA-256 of all this, as the audit log has it.")
+    looked_for: int | None = Field(description="Pieces that were looked for in the files afterwards.", examples=[32])
+    found: int = Field(description="How many of these were found.", examples=[0])
+    still_held: int = Field(description="How many of these others have as well, such as a copy.", examples=[0])
+    other_galleries: list[str] = Field(description="That have somebody of that name.", examples=[["staff copy"]])
+    limits: list[str] = Field(description="What an erasure cannot reach.", examples=[["backups and exported files"]])
+    complete: bool = Field(examples=[True])
+    digest: str = Field(description="SHA-256 of all this, as the audit log has it.", examples=["c0ff" * 16])
 
 
 def described(person: Any) -> Person:
@@ -142,4 +148,4 @@ def described(person: Any) -> Person:
 
 def remarks(refusals: list[Any]) -> list[Remark]:
     """``recognizer.results.Refusal`` each."""
-    return [Remark(name=each.name, source=each.source, reason=each.reason) for each in refusals]
+    return [Remark(**vars(each)) for each in refusals]

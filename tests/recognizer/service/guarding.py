@@ -21,7 +21,7 @@ def guarded(database, **settings):
     chosen = ServiceSettings(**settings)
     app = FastAPI(docs_url=None, redoc_url=None)
     services = {"settings": chosen, "database": database, "recognizers": SimpleNamespace(default="default")}
-    app.state.services = SimpleNamespace(**services)
+    app.state.services = SimpleNamespace(**services, door=SimpleNamespace(is_shut=False))
     app.state.read = 0
     errors.handler(app)
     middleware.install(app, chosen)
@@ -89,4 +89,4 @@ def emptied(database):
     """Remove the keys, the audit log and the idempotency keys: ten times as fast as a new database."""
     tables = (schema.api_keys, schema.audit_entries, schema.idempotency_keys)
     database._connections.write(lambda connection: [connection.execute(table.delete()) for table in tables] and None)
-    database.keys._held.clear()
+    database.keys._held._entries.clear()

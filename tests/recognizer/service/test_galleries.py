@@ -70,6 +70,13 @@ def test_a_renamed_gallery_keeps_its_people_and_the_old_name_is_free(ann, pictur
     assert other(ann, renamed).search(pictures.obama2) == ["Ann"]
 
 
+def test_a_process_that_had_a_gallery_open_serves_it_under_its_new_name_alone(ann, pictures):
+    assert ann.search(pictures.obama2) == ["Ann"]
+    ann.services.database.rename_gallery(ann.gallery, f"{ann.gallery} elsewhere")  # as another process does
+    assert ann.ask("POST", "search", files=form(pictures.obama2)).json()["code"] == "unknown_gallery"
+    assert other(ann, f"{ann.gallery} elsewhere").search(pictures.obama2) == ["Ann"]
+
+
 def test_a_threshold_counts_from_the_next_face_on(ann, pictures):
     similarity = ann.ask("POST", "search", files=form(pictures.obama2)).json()["photos"][0]["faces"][0]["similarity"]
     for threshold, name in ((similarity + 0.01, None), (similarity - 0.01, "Ann")):
@@ -78,9 +85,24 @@ def test_a_threshold_counts_from_the_next_face_on(ann, pictures):
         assert ann.search(pictures.obama2) == [name]
 
 
+def test_a_threshold_that_is_cleared_gives_way_to_that_of_the_card(ann, pictures):
+    card = ann.services.recognizers.of(ann.gallery).model.card.threshold
+    ann.ask("PATCH", path(ann), json={"threshold": {"similarity": 0.99, "far": 1e-5}})
+    assert ann.search(pictures.obama2) == [None]
+    assert ann.ask("PATCH", path(ann), json={"threshold": None}).json()["threshold"] is None
+    answer = ann.ask("POST", "search", files=form(pictures.obama2)).json()
+    assert (answer["threshold"], answer["threshold_far"]) == (card.similarity, card.far)
+    assert answer["photos"][0]["faces"][0]["name"] == "Ann"
+    assert [entry.details["similarity"] for entry in ann.audited("gallery.threshold")] == [None, 0.99]
+
+
 @pytest.mark.parametrize(
-    "change", [{}, {"name": "x", "threshold": {"similarity": 0.5}}, {"threshold": {"similarity": 2}}, {"model": "x"}]
-)
+    "change",
+    [
+        {}, {"name": "x", "threshold": {"similarity": 0.5}}, {"name": "x", "threshold": None}, {"name": None},
+        {"threshold": {"similarity": 2}}, {"model": "x"},
+    ],
+)  # fmt: skip
 def test_a_change_that_says_nothing_or_too_much_is_refused(service, change):
     before = service.ask("GET", path(service)).json()
     assert service.ask("PATCH", path(service), json=change).status_code == 422

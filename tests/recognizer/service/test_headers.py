@@ -51,7 +51,7 @@ def test_every_answer_has_the_headers_that_protect_and_an_id_of_its_own(app, pat
     assert not any("unsafe" in each or "*" in each or "http" in each for each in policy.values())
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.headers["cross-origin-resource-policy"] == "same-origin"
-    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert answer.headers["referrer-policy"] == "same-origin"
     assert answer.headers["cache-control"] == "no-store"
     assert "access-control-allow-origin" not in answer.headers
     assert len(answer.headers["x-request-id"]) == 32

@@ -284,7 +284,11 @@ def test_people_of_an_archive_are_enrolled_and_a_second_time_passed_over(service
     }  # fmt: skip
     assert [photo["source"] for photo in service.photos("Ann")] == ["1.png", "2.png"]
     assert service.search(pictures.obama3) == ["Ann"]
+    told = [(each.person, each.details["photos"], each.details["job"]) for each in service.audited("person.add")]
+    assert sorted(told) == [("Ann", 2, job["id"]), ("Bob", 1, job["id"])]
+    assert {each.actor for each in service.audited("person.add")} == {service.audited("job.create")[0].actor}
     second = result_of(service, enrol(service, packed))
+    assert len(service.audited("person.add")) == 2  # of nobody who was passed over
     assert (second["added"], second["seen"]) == ({"Ann": 0, "Bob": 0}, 3) and len(service.photos("Ann")) == 2
 
 
@@ -423,6 +427,21 @@ def test_a_job_is_seen_by_who_asked_for_it_and_by_admins_of_its_gallery(guarded)
             assert (hidden.status_code, hidden.json()["code"]) == (404, "unknown_job")
         assert who.ask("GET", "jobs").json()["jobs"] == []
     assert asked.json()["owner"].startswith("key ")
+
+
+def test_jobs_are_told_by_their_kind_whatever_machine_has_their_files(guarded):
+    admin, jobs = guarded.as_("admin"), guarded.services.database.jobs
+    folders = Folders(guarded.folder / "jobs")
+    made = {kind: jobs.create(folders.queue_of(kind)) for kind in ("calibrate", "export", "reembed")}
+    try:
+        for kind, job in made.items():
+            found = admin.ask("GET", "jobs", {"kind": kind}).json()["jobs"]
+            assert job.id in [each["id"] for each in found] and {each["kind"] for each in found} == {kind}
+        assert made["export"].kind != "export"  # it has files
+        assert admin.ask("GET", "jobs", {"kind": "exp"}).json()["code"] == "invalid_request"
+    finally:
+        for job in made.values():
+            jobs.cancel(job.id)
 
 
 def test_pages_of_jobs_follow_each_other(worker, guarded):

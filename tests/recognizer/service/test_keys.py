@@ -8,7 +8,7 @@ import pytest
 
 import db
 from common.errors import BadConfig, DatabaseError
-from recognizer.service import listening
+from recognizer.service import cursors, listening
 from recognizer.service.settings import ServiceSettings
 from tests.recognizer.service.guarding import OUTSIDE, bearer, client, emptied, guarded
 
@@ -113,7 +113,7 @@ def test_a_check_of_a_key_that_was_read_lately_asks_neither_database_nor_thread(
     secret = database.keys.create("door", "read").secret
     assert client(app).get("/v1/people/Ann", headers=bearer(secret)).status_code == 200
     monkeypatch.setattr(database.keys, "_connections", None)
-    monkeypatch.setattr("recognizer.service.middleware.keys.to_thread", None)
+    monkeypatch.setattr("recognizer.service.middleware.checking.to_thread", None)
     assert client(app).get("/v1/people/Ann", headers=bearer(secret)).status_code == 200
 
 
@@ -286,6 +286,21 @@ def test_what_happens_to_keys_is_in_the_audit_log_with_the_requests_id(app, data
     assert create["request_id"] == made.headers["x-request-id"]
     assert create["gallery"] == "staff" and create["details"] == {"key": made.json()["id"], "role": "read"}
     assert made.json()["secret"][16:] not in page.text
+
+
+def test_keys_are_listed_page_by_page_the_oldest_first(app, database, admin):
+    made = [database.keys.create(f"key {number}", "read").key.id for number in range(5)]
+    database.keys.revoke(made[2])
+    asking, pages, cursor = client(app), [], {}
+    while cursor is not None:
+        page = asking.get("/v1/keys", params={"limit": 2} | cursor, headers=admin).json()
+        pages.append([each["id"] for each in page["keys"]])
+        cursor = page["next_cursor"] and {"cursor": page["next_cursor"]}
+    own = database.keys.list(limit=1)[0].id
+    assert pages == [[own, made[0]], made[1:3], made[3:5]]
+    of_another_list = cursors.encode("galleries", own)
+    refused = asking.get("/v1/keys", params={"cursor": of_another_list}, headers=admin)
+    assert (refused.status_code, refused.json()["code"]) == (422, "bad_argument")
 
 
 def test_the_audit_log_is_read_page_by_page_and_by_what_is_asked_for(app, database, admin):

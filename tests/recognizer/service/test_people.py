@@ -176,6 +176,15 @@ def test_a_deletion_is_undone_with_everything_while_it_can_be(ann, pictures):
     assert (again.status_code, again.json()["code"]) == (404, "nothing_to_undo")
 
 
+def test_a_deletion_whose_name_was_given_away_is_not_undone(ann, pictures):
+    undo = ann.ask("DELETE", "people/Ann").json()["undo"]
+    ann.enrol("Ann", pictures.biden)
+    refused = ann.ask("POST", f"undo/{undo['token']}")
+    assert (refused.status_code, refused.json()["code"]) == (409, "name_taken")
+    ann.ask("PATCH", "people/Ann", json={"name": "Another Ann"})
+    assert ann.ask("POST", f"undo/{undo['token']}").status_code == 200 and ann.names() == ["Ann", "Another Ann"]
+
+
 def test_a_deletion_for_good_keeps_nothing(ann):
     assert ann.ask("DELETE", "people/Ann", {"undo_seconds": 0}).json() == {"names": ["Ann"], "undo": None}
     assert ann.ask("GET", "people/Ann").status_code == 404

@@ -1,5 +1,6 @@
 """Connections: over TLS, of one address, and those of WebSockets, which may be silent for long."""
 
+import asyncio
 import json
 import socket
 import ssl
@@ -19,9 +20,10 @@ from tests.recognizer.service.guarding import guarded
 
 
 @contextmanager
-def served(app, **settings):
-    """The port of a server."""
+def served(app, *, ending=None, **settings):
+    """The port of a server, which has ``ending`` seconds to answer what it has accepted."""
     options = listening.options(ServiceSettings(**settings))
+    options["timeout_graceful_shutdown"] = ending
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, lifespan="off", **options))
     running = threading.Thread(target=server.run)
     running.start()
@@ -37,7 +39,15 @@ def served(app, **settings):
 
 def ask(connection, path="/v1/health"):
     """The head and body of an answer."""
+    send(connection, path)
+    return answer(connection)
+
+
+def send(connection, path):
     connection.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+
+
+def answer(connection):
     said = b""
     while piece := connection.recv(65536):
         said += piece
@@ -133,6 +143,25 @@ def connect():
         return not transport.is_cut
 
     return made
+
+
+def test_who_is_cut_off_at_the_end_is_told_to_try_again_and_nothing_is_logged_as_a_failure(caplog):
+    app, begun = guarded(None), threading.Event()
+
+    @app.get("/v1/endless")
+    async def endless():
+        begun.set()
+        await asyncio.sleep(60)
+
+    with served(app, ending=0.1) as port:
+        connection = socket.create_connection(("127.0.0.1", port), 10)
+        send(connection, "/v1/endless")
+        assert begun.wait(10)
+    with connection:
+        head, body = answer(connection)
+    assert head.startswith("http/1.1 503") and "retry-after: " in head and "x-frame-options: deny" in head
+    assert json.loads(body)["code"] == "overloaded"
+    assert "Traceback" not in caplog.text and not [each for each in caplog.records if each.exc_info]
 
 
 def test_one_address_has_at_most_half_of_the_connections(connect):

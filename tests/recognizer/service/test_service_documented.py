@@ -12,6 +12,7 @@ from recognizer.service import errors
 from recognizer.service.app import create_app
 from recognizer.service.errors import STATUS, ServiceError
 from recognizer.service.metrics import Metrics
+from recognizer.service.refusals import EXAMPLES, status_of
 from recognizer.service.settings import ServiceSettings
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -35,14 +36,14 @@ def test_every_code_stands_beside_its_status():
         for each in vars(errors).values()
         if isinstance(each, type) and issubclass(each, ServiceError)
     }
-    known |= {(status, code) for status, code in errors._HTTP.items()} | {(400, "http_error"), (422, "invalid_request")}
+    known |= {(status, code) for status, code in errors._HTTP.items()}
+    known |= {(status_of(code), code) for code in EXAMPLES}
     listed = {
         (int(status), code)
         for status, codes in re.findall(r"^\| (\d{3}) \| (.*) \|$", PAGE, re.MULTILINE)
         for code in re.findall(r"`(\w+)`", codes)
     }
-    assert known <= listed
-    assert {code for _, code in listed - known} == {"no_photos", "bad_form"}  # given where they are raised
+    assert known == listed
 
 
 def test_every_setting_stands_in_the_page_with_the_value_it_is_installed_with():

@@ -13,15 +13,15 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
 from common.errors import BadArgument, BadName
+from db.audit import Entry
 from db.names import clean
 from mtcnn.pictures import SUFFIXES
 from recognizer.enrolment import Gathered, nothing_enrolled
 from recognizer.results import Refusal
-from recognizer.service.enrolling import store, take
-from recognizer.service.etags import gallery_of
+from recognizer.service.auditing import store
 from recognizer.service.jobs.task import Task
 from recognizer.service.schemas.people import remarks
-from recognizer.service.uploads import LONGEST_NAME, Upload, size_of
+from recognizer.service.uploads import LONGEST_NAME, size_of
 
 SOURCE = "photos.zip"
 PORTION, PORTION_BYTES = 64, 64 * 2**20  # photos that are stored in one step
@@ -34,7 +34,7 @@ METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # other methods ask for as
 def enroll(task: Task) -> dict[str, Any]:
     """Parameters: ``gallery``, ``folder``. Begun twice, it passes over what is there already."""
     recognizer = task.services.recognizers.of(task.parameters["gallery"])
-    done, limits = _Done(), task.services.settings
+    done, limits = _Done(task), task.services.settings
     with _opened(task.folder.inputs / SOURCE) as archive:
         members = _members(archive, done)
         gathered, size = Gathered(), 0
@@ -43,7 +43,7 @@ def enroll(task: Task) -> dict[str, Any]:
             if data is None or not _fits(data, limits.max_pixels):
                 done.refused.append(Refusal(name, _called(info), "too large, or it cannot be unpacked"))
             else:
-                take(gathered, recognizer, name, Upload(_called(info), data))
+                gathered.take(recognizer.enroller.look(name, _called(info), data))
                 size += len(data)
             if number % PORTION == 0 or size > PORTION_BYTES:
                 done.store(recognizer, gathered)
@@ -58,7 +58,8 @@ def enroll(task: Task) -> dict[str, Any]:
 class _Done:
     """What was stored so far."""
 
-    def __init__(self):
+    def __init__(self, task: Task):
+        self._task = task
         self.added: dict[str, int] = {}
         self.seen = 0
         self.refused: list[Refusal] = []
@@ -72,11 +73,20 @@ class _Done:
         self.refused += gathered.refused
         if not gathered.usable:
             return
-        added = store(recognizer, gathered, gallery_of(recognizer).add_unseen)
+        enroller = recognizer.enroller
+        added = enroller.store(gathered, enroller.embed(gathered), recognizer.gallery.add_unseen)
         self.seen += len(gathered.usable) - sum(added.values())
         self.notes += gathered.notes
         for name, count in added.items():
             self.added[name] = self.added.get(name, 0) + count
+        store(self._task.services.database, *self._entries(added))
+
+    def _entries(self, added: dict[str, int]) -> Iterator[Entry]:
+        job, gallery = self._task.job, self._task.parameters["gallery"]
+        for name, count in added.items():
+            if count:
+                details = {"photos": count, "job": job.id}
+                yield Entry(job.owner or "unknown", "person.add", gallery=gallery, person=name, details=details)
 
     def result(self) -> dict[str, Any]:
         return {

@@ -30,5 +30,5 @@ def reembed(task: Task) -> dict[str, Any]:
 
 def load(services: Services, model: str) -> networks.Network:
     """A network of the zoo, loaded once, on the device that the settings say."""
-    settings = settings_file.read(services.recognizers._arguments.get("config"))
+    settings = settings_file.read(services.recognizers.config)
     return networks.load(model, threads=settings.threads, precision=settings.precision, device=settings.device)

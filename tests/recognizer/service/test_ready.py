@@ -1,0 +1,26 @@
+"""Whether the service says that it can be used, and what it has done by then."""
+
+import gc
+
+from fastapi.testclient import TestClient
+
+from recognizer.service.app import create_app
+from recognizer.service.settings import ServiceSettings
+
+
+def test_after_the_default_gallery_was_exchanged_it_is_ready_before_anybody_searches(guarded):
+    admin = guarded.as_("admin")
+    assert guarded.client.get("/v1/ready").status_code == 200
+    try:
+        assert admin.ask("POST", "galleries/staff/switch", json={"other": "guests"}).status_code == 200
+        assert guarded.client.get("/v1/ready").json() == {"status": "ready"}
+    finally:
+        admin.ask("POST", "galleries/staff/switch", json={"other": "guests"})
+
+
+def test_what_was_loaded_is_spared_by_the_garbage_collector_until_the_end(mobilefacenet_files, mtcnn_files, tmp_path):
+    gc.unfreeze()  # what other services of this process have spared
+    settings = ServiceSettings(pages=False, jobs_folder=str(tmp_path / "jobs"))
+    with TestClient(create_app(settings, database=f"sqlite:///{tmp_path}/people.db")):
+        assert gc.get_freeze_count() > 50_000 and len(gc.get_objects()) < gc.get_freeze_count()
+    assert gc.get_freeze_count() == 0
