@@ -17,6 +17,7 @@ from recognizer.cli import (
     enroll,
     erasure,
     gallery,
+    health,
     keys,
     models,
     people,
@@ -92,6 +93,7 @@ _add(
     app, "serve", serve.serve,
     ["serve", "serve --workers 2 --database mysql://me@db.local/faces", "serve --host 0.0.0.0 --keys required"],
 )  # fmt: skip
+_add(app, "health", health.health, ["health", "health --url https://faces.example.org"])
 _add(app, "people", people.people, ["people", "people --prefix Ann", "people --limit 100 --after Bob", "people --json"])
 _add(app, "photos", people.photos, ["photos Ann"])
 _add(app, "rename", edit.rename, ['rename Ann "Ann Lee"'])

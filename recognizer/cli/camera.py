@@ -3,13 +3,13 @@
 import os
 import time
 from contextlib import closing
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from common.cli.failures import printable, say
 from common.cli.tables import show, show_json
+from recognizer.cli.enroll import note as note_enrolment
 from recognizer.cli.options import EnrolmentOptions, Json, RecognitionOptions
 from recognizer.cli.video import MaxSide
 
@@ -67,12 +67,13 @@ def take_pic(
 
     with options.open() as recognizer, _opened(source) as opened:
         taken = take_pic(recognizer, opened, name, pictures, seconds)
+        note_enrolment(recognizer, taken.enrolment)
     width, height = (round(float(value)) for value in taken.box[2:] - taken.box[:2])
     say("note", f"took the best of {taken.pictures} pictures: a face of {width}x{height} pixels, at {taken.time:.1f} s")
     for note in taken.enrolment.notes:
         say("note", note.reason)
     if as_json:
-        show_json(asdict(taken.enrolment))
+        show_json(taken.enrolment.to_mapping())
     else:
         show(("Enrolled", "Photos"), [(name, str(count)) for name, count in taken.enrolment.added.items()])
 

@@ -1,12 +1,13 @@
-"""A question that somebody must answer with yes, and who it was that gave the command."""
+"""A question that somebody must answer with yes."""
 
-import getpass
-import os
 import sys
+from typing import Annotated
 
 import typer
 
 from common.errors import BadArgument
+
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; needed where nobody can answer.")]
 
 
 def agreed(question: str, what: str) -> bool:
@@ -18,12 +19,3 @@ def agreed(question: str, what: str) -> bool:
     if not sys.stdin.isatty():
         raise BadArgument(f"{what} asks first, and there is no terminal to ask on: add --yes.")
     return typer.confirm(question)
-
-
-def actor() -> str:
-    """Who gives this command, as the audit log names him: the user of this machine."""
-    try:
-        name = getpass.getuser()
-    except (OSError, KeyError):  # a container's user without a name
-        name = str(os.getuid())
-    return "command line: " + "".join(each if each.isprintable() else "?" for each in name)[:200]

@@ -7,6 +7,7 @@ import typer
 
 from common.cli.tables import show, show_json
 from common.errors import BadArgument
+from recognizer.cli.auditing import audit, entry
 from recognizer.cli.options import GalleryOptions
 from recognizer.cli.people import required
 
@@ -19,8 +20,9 @@ def rename(
     options: GalleryOptions,
 ) -> None:
     """Give a person another name."""
-    with required(options) as gallery:
+    with required(options) as (database, gallery):
         person = gallery.rename(name, new_name)
+        audit(database, entry("person.change", gallery.name, name, metadata=False, to=person.name))
     print(f"{name} is now {person.name}.")
 
 
@@ -30,11 +32,13 @@ def merge(
     options: GalleryOptions,
 ) -> None:
     """Make one person of several: all photos go to one, the other names are forgotten."""
+    from db.names import distinct
     from recognizer.index import forget_snapshots
 
-    with required(options) as gallery:
+    with required(options) as (database, gallery):
         person = gallery.merge(names, into)
         forget_snapshots(gallery.uid)
+        audit(database, *[entry("person.merge", gallery.name, each, into=person.name) for each in distinct(names)])
     show(("Name", "Photos"), [(person.name, str(person.count))])
 
 
@@ -47,9 +51,10 @@ def move(
     """Give photos to another person. Who has no photo left is forgotten."""
     from recognizer.index import forget_snapshots
 
-    with required(options) as gallery:
+    with required(options) as (database, gallery):
         person = gallery.move(photos, to, create)
         forget_snapshots(gallery.uid)
+        audit(database, entry("photo.move", gallery.name, person.name, photos=len(set(photos))))
     show(("Name", "Photos"), [(person.name, str(person.count))])
 
 
@@ -64,9 +69,10 @@ def metadata(
     """Show what is kept with a person, as JSON, or keep something else."""
     if clear and set_to is not None:
         raise BadArgument("Give either --set or --clear.")
-    with required(options) as gallery:
+    with required(options) as (database, gallery):
         if clear or set_to is not None:
             person = gallery.set_metadata(name, None if clear else _parsed(set_to))
+            audit(database, entry("person.change", gallery.name, person.name, metadata=True))
         else:
             person = gallery.person(name)
     show_json(person.metadata)

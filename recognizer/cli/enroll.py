@@ -1,6 +1,5 @@
 """``recognizer enroll`` and ``recognizer enroll-folder``."""
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,11 +7,13 @@ import typer
 
 from common.cli.failures import say
 from common.cli.tables import show, show_json
+from recognizer.cli.auditing import audit, entry
 from recognizer.cli.options import EnrolmentOptions, Json
 from recognizer.cli.progress import bar
 
 if TYPE_CHECKING:
-    from recognizer import Enrolment
+    from db.audit import Entry
+    from recognizer import Enrolment, Recognizer
 
 
 def enroll(
@@ -30,7 +31,9 @@ def enroll(
 
     paths = expand(photos)
     with options.open() as recognizer:
-        _report(recognizer.add_customs(name, paths, progress=bar), as_json)
+        enrolment = recognizer.add_customs(name, paths, progress=bar)
+        note(recognizer, enrolment)
+    _report(enrolment, as_json)
 
 
 def enroll_folder(
@@ -44,7 +47,22 @@ def enroll_folder(
     interrupted call is simply made again. Photos that cannot be used are reported and left out.
     """
     with options.open() as recognizer:
-        _report(recognizer.add_facebank(facebank, progress=bar), as_json)
+
+        def stored(photos: dict[str, int]) -> None:
+            audit(recognizer.database, *[_added(recognizer, *each) for each in photos.items()])
+
+        enrolment = recognizer.add_facebank(facebank, progress=bar, stored=stored)
+    _report(enrolment, as_json)
+
+
+def note(recognizer: "Recognizer", enrolment: "Enrolment") -> None:
+    """Write who was enrolled into the audit log."""
+    refused = len(enrolment.refused)
+    audit(recognizer.database, *[_added(recognizer, *each, refused=refused) for each in enrolment.added.items()])
+
+
+def _added(recognizer: "Recognizer", name: str, photos: int, **more: int) -> "Entry":
+    return entry("person.add", recognizer.gallery.name, name, photos=photos, **more)
 
 
 def _report(enrolment: "Enrolment", as_json: bool) -> None:
@@ -53,7 +71,7 @@ def _report(enrolment: "Enrolment", as_json: bool) -> None:
     for note in enrolment.notes:
         say("note", f"{note.source}: {note.reason}")
     if as_json:
-        show_json(asdict(enrolment))
+        show_json(enrolment.to_mapping())
         return
     if enrolment.added:
         show(("Enrolled", "Photos"), [(name, str(count)) for name, count in enrolment.added.items()])

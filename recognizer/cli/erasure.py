@@ -7,7 +7,8 @@ import typer
 
 from common.cli.failures import ERROR, NO, say
 from common.cli.tables import show, show_json
-from recognizer.cli.confirm import actor, agreed
+from recognizer.cli.auditing import audit, entry
+from recognizer.cli.confirm import Yes, agreed
 from recognizer.cli.database import opened
 from recognizer.cli.options import GalleryOptions, Json
 
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from db.database import Database
     from db.erasure import Receipt
     from db.retention import Expired
-
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; needed where nobody can answer.")]
 
 
 def erase(
@@ -31,7 +30,6 @@ def erase(
     receipt says what was done and what cannot be reached from here, such as backups. Exits 2 when the people are gone
     from the tables and the files could not be written anew.
     """
-    from db.audit import Entry
     from recognizer.index import forget_snapshots
 
     settings = options.settings()
@@ -42,9 +40,9 @@ def erase(
             raise typer.Exit(NO)
         receipt = gallery.erase(names)
         forget_snapshots(gallery.uid)
-        outcome, details = "ok" if receipt.complete else "incomplete", {"receipt": receipt.digest}
-        about = [Entry(actor(), "person.erase", outcome, gallery.name, name, None, details) for name in receipt.people]
-        database.audit.append(*about)
+        done, outcome = "person.erase", "ok" if receipt.complete else "incomplete"
+        about = [entry(done, gallery.name, name, outcome, receipt=receipt.digest) for name in receipt.people]
+        audit(database, *about)
     show_json(receipt.as_dict()) if as_json else _show(receipt)
     if not receipt.complete:
         reason = receipt.problem or f"{receipt.found} of {receipt.looked_for} pieces are still in the file."
@@ -83,11 +81,9 @@ def expire(
 
 
 def _log(database: "Database", gallery: str, days: float, expired: "Expired") -> None:
-    from db.audit import Entry
-
-    summary = {"days": days, "photos": expired.photos, "people": len(expired.people)}
-    about = [Entry(actor(), "person.expire", gallery=gallery, person=name) for name in expired.people]
-    database.audit.append(Entry(actor(), "gallery.expire", gallery=gallery, details=summary), *about)
+    about = [entry("person.expire", gallery, name) for name in expired.people]
+    whole = entry("gallery.expire", gallery, days=days, photos=expired.photos, people=len(expired.people))
+    audit(database, whole, *about)
 
 
 def _show(receipt: "Receipt") -> None:

@@ -12,7 +12,9 @@ import typer
 from common.cli.failures import NO, say
 from common.cli.progress import counted
 from common.cli.tables import show, show_json
-from common.errors import BadArgument, UnknownGallery
+from common.errors import UnknownGallery
+from recognizer.cli.auditing import audit, entry
+from recognizer.cli.confirm import Yes, agreed
 from recognizer.cli.database import opened
 from recognizer.cli.options import DatabaseOptions, GalleryOptions, Json, ModelOptions, ReembedOptions
 
@@ -52,32 +54,34 @@ def create(name: NewName, options: ModelOptions) -> None:
     with opened(settings) as database:
         model = _load(options.model or settings.model, settings, options.accept_license)
         gallery = database.create_gallery(name, model.name, model.digest, model.dim)
+        audit(database, entry("gallery.create", gallery.name, model=model.name))
     print(f"Made {gallery.name!r} for {model.name}.")
 
 
-def delete(
-    name: Name,
-    options: DatabaseOptions,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; needed where nobody can answer.")] = False,
-) -> None:
+def delete(name: Name, options: DatabaseOptions, yes: Yes = False) -> None:
     """Forget a gallery and all of its people. Asks first; exits 1 when the answer is no."""
     from recognizer.index import forget_snapshots
 
     with opened(options.settings()) as database:
         gallery = database.find(name)
         people, photos = gallery.count()
-        if not yes and not _agreed(gallery.name, people, photos):
+        question = f"Delete gallery {gallery.name!r} with {_many(people, photos)} for good?"
+        if not yes and not agreed(question, "Deleting"):
             print("Nothing was deleted.")
             raise typer.Exit(NO)
         database.delete_gallery(gallery.name, partial(counted, what="deleting"))
         forget_snapshots(gallery.uid)
+        audit(database, entry("gallery.delete", gallery.name, people=people, photos=photos))
     print(f"Deleted {gallery.name!r}: {_many(people, photos)}.")
 
 
 def rename(name: Name, new_name: NewName, options: DatabaseOptions) -> None:
     """Give a gallery another name. Programs that have it open go on."""
+    from db.names import clean
+
     with opened(options.settings()) as database:
         database.rename_gallery(name, new_name)
+        audit(database, entry("gallery.rename", name, to=clean(new_name, "gallery")))
     print(f"{name!r} is now {new_name!r}.")
 
 
@@ -89,6 +93,7 @@ def copy(name: Name, new_name: NewName, options: DatabaseOptions) -> None:
     with opened(options.settings()) as database:
         gallery = database.copy_gallery(name, new_name, partial(counted, what="copying"))
         counts = gallery.count()
+        audit(database, entry("gallery.copy", name, to=gallery.name))
     print(f"Made {gallery.name!r}: {_many(*counts)}.")
 
 
@@ -105,6 +110,7 @@ def switch(
     with opened(options.settings()) as database:
         database.switch_galleries(name, other)
         now = database.find(name)
+        audit(database, entry("gallery.switch", now.name, other=other))
     print(f"{now.name!r} holds embeddings of {now.model_name} now. Start programs that use it again, with that model.")
 
 
@@ -121,6 +127,7 @@ def export(
     with opened(settings) as database:
         gallery = database.find(settings.gallery)
         size = gallery.export(file, force, partial(counted, what="exporting"))
+        audit(database, entry("gallery.export", gallery.name, bytes=size))
     print(f"Wrote {gallery.name!r} to {file}: {size / 1e6:.1f} MB.")
 
 
@@ -146,6 +153,8 @@ def import_(
         done = database.import_gallery(content, settings.gallery, merge, replace, partial(counted, what="importing"))
         if old is not None:
             forget_snapshots(old)
+        mode = "replace" if replace else "merge" if merge else "new"
+        audit(database, entry("gallery.import", settings.gallery, mode=mode, people=done.people, photos=done.photos))
     known = f"; {_number(done.known, 'photo')} there already" if done.known else ""
     print(f"Imported into {settings.gallery!r}: {_many(done.people, done.photos)} added{known}.")
 
@@ -176,6 +185,8 @@ def reembed(
             return
         print(f"Re-embedding {source.name!r} with {model.name} into {name!r}.", flush=True)
         done = work.run(following, model, _warn, partial(_rated, what="re-embedding"))
+        counts = {"people": done.people, "photos": done.photos}
+        audit(database, entry("gallery.reembed", source.name, model=model.name, into=name, **counts))
     for person in done.lacking[:SHOWN]:
         say("warning", f"{person.name}: {person.taken} of {person.photos} photos came along")
     if done.lacking:
@@ -210,6 +221,7 @@ def calibrate(
             draw(found, plot)
         if not dry_run:
             gallery.set_threshold(found.threshold, found.far, found.low, found.high)
+            audit(database, entry("gallery.threshold", gallery.name, similarity=found.threshold))
     if as_json:
         show_json(_measured(found) | {"gallery": gallery.name, "stored": not dry_run})
         return
@@ -239,12 +251,6 @@ def _arguments(options: ReembedOptions, gallery: str, into: str) -> list[str]:
     accepted = ["--accept-license"] if given.pop("accept_license") else []
     options_given = [f"--{name}={value}" for name, value in given.items() if value is not None]
     return ["gallery", "reembed", *options_given, *accepted]
-
-
-def _agreed(name: str, people: int, photos: int) -> bool:
-    if not sys.stdin.isatty():
-        raise BadArgument("Deleting asks first, and there is no terminal to ask on: add --yes.")
-    return typer.confirm(f"Delete gallery {name!r} with {_many(people, photos)} for good?")
 
 
 def _many(people: int, photos: int) -> str:

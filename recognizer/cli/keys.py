@@ -8,7 +8,7 @@ import typer
 from common.cli.failures import say
 from common.cli.tables import show, show_json
 from common.errors import UnknownKey
-from recognizer.cli.confirm import actor
+from recognizer.cli.auditing import audit, entry
 from recognizer.cli.database import opened
 from recognizer.cli.options import DatabaseOptions, Json
 
@@ -29,13 +29,10 @@ def create(
     as_json: Json = False,
 ) -> None:
     """Make an API key, and print it, this once: only a digest of it is stored."""
-    from db.audit import Entry
-
     expires = None if days is None else datetime.now(UTC) + timedelta(days=days)
     with opened(options.settings()) as database:
         key, secret = database.keys.create(name, role, gallery, expires)
-        details = {"key": key.id, "role": key.role}
-        database.audit.append(Entry(actor(), "key.create", gallery=key.gallery, details=details))
+        audit(database, entry("key.create", key.gallery, key=key.id, role=key.role))
     if as_json:
         show_json(_described(key) | {"secret": secret})
     else:
@@ -68,8 +65,6 @@ def revoke(
     options: DatabaseOptions,
 ) -> None:
     """Refuse API keys from now on. Programs notice within five seconds."""
-    from db.audit import Entry
-
     with opened(options.settings()) as database:
         there = {key.id for key in database.keys.list()}
         unknown = [each for each in ids if each not in there]
@@ -77,8 +72,7 @@ def revoke(
             raise UnknownKey("One of them is no id of an API key: see recognizer keys list. Nothing was revoked.")
         for each in dict.fromkeys(ids):
             key = database.keys.revoke(each)
-            entry = Entry(actor(), "key.revoke", gallery=key.gallery, details={"key": key.id, "role": key.role})
-            database.audit.append(entry)
+            audit(database, entry("key.revoke", key.gallery, key=key.id, role=key.role))
             print(f"Revoked {key.id} ({key.name}).")
 
 

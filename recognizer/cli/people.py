@@ -1,6 +1,5 @@
 """``recognizer people``, ``photos`` and ``forget``: the gallery alone, no network is loaded."""
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -10,12 +9,15 @@ import typer
 
 from common.cli.failures import NO, say
 from common.cli.tables import show, show_json
-from common.errors import BadArgument, UnknownGallery, UnknownPerson
+from common.errors import UnknownGallery, UnknownPerson
+from recognizer.cli.auditing import audit, entry
+from recognizer.cli.confirm import Yes, agreed
 from recognizer.cli.database import opened as database_of
 from recognizer.cli.options import GalleryOptions, Json
 
 if TYPE_CHECKING:
     from db import Person
+    from db.database import Database
     from db.gallery import Gallery
 
 
@@ -29,7 +31,7 @@ def people(
     as_json: Json = False,
 ) -> None:
     """List who is enrolled, by name."""
-    with opened(options) as (name, gallery):
+    with opened(options) as (_, name, gallery):
         persons = gallery.people(prefix, after, limit) if gallery else []
     if as_json:
         show_json([_person(each) for each in persons])
@@ -50,7 +52,7 @@ def photos(
     as_json: Json = False,
 ) -> None:
     """List a person's photos, oldest first, with the ids that `move` takes."""
-    with required(options) as gallery:
+    with required(options) as (_, gallery):
         found = gallery.photos(name)
     if as_json:
         show_json([asdict(each) | {"created": each.created.isoformat()} for each in found])
@@ -71,9 +73,7 @@ def photos(
 def forget(
     names: Annotated[list[str], typer.Argument(metavar="NAME", help="The people to forget.")],
     options: GalleryOptions,
-    yes: Annotated[
-        bool, typer.Option("--yes", "-y", help="Do not ask; needed where nobody can answer.")
-    ] = False,
+    yes: Yes = False,
 ) -> None:
     """Forget people entirely: names, embeddings and all.
 
@@ -81,23 +81,20 @@ def forget(
     """
     from recognizer.index import forget_snapshots
 
-    with required(options) as gallery:
+    with required(options) as (database, gallery):
         persons = {person.name: person for person in map(gallery.person, names)}
-        if not yes and not _agreed(len(persons), sum(person.count for person in persons.values())):
+        if not yes and not agreed(_question(len(persons), sum(each.count for each in persons.values())), "Forgetting"):
             print("Nobody was forgotten.")
             raise typer.Exit(NO)
         forgotten = gallery.delete(list(persons))
         forget_snapshots(gallery.uid)
+        audit(database, *[entry("person.delete", gallery.name, name, undo_seconds=0) for name in forgotten])
     show(("Forgotten", "Photos"), [(name, str(persons[name].count)) for name in forgotten])
 
 
-def _agreed(people: int, photos: int) -> bool:
-    if not sys.stdin.isatty():
-        raise BadArgument("Forgetting asks first, and there is no terminal to ask on: add --yes.")
-    what = (
-        f"{people} {'person' if people == 1 else 'people'} ({photos} {'photo' if photos == 1 else 'photos'})"
-    )
-    return typer.confirm(f"Forget {what} for good?")
+def _question(people: int, photos: int) -> str:
+    what = f"{people} {'person' if people == 1 else 'people'} ({photos} {'photo' if photos == 1 else 'photos'})"
+    return f"Forget {what} for good?"
 
 
 def _person(person: "Person") -> dict[str, Any]:
@@ -110,17 +107,17 @@ def _person(person: "Person") -> dict[str, Any]:
 
 
 @contextmanager
-def required(options: GalleryOptions) -> Iterator["Gallery"]:
-    """The gallery. Raises UnknownPerson where nobody was ever enrolled in it."""
-    with opened(options) as (name, gallery):
+def required(options: GalleryOptions) -> Iterator[tuple["Database", "Gallery"]]:
+    """The database and the gallery. Raises UnknownPerson where nobody was ever enrolled in it."""
+    with opened(options) as (database, name, gallery):
         if gallery is None:
             raise UnknownPerson(f"Nobody is enrolled in gallery {name!r}.")
-        yield gallery
+        yield database, gallery
 
 
 @contextmanager
-def opened(options: GalleryOptions) -> Iterator[tuple[str, "Gallery | None"]]:
-    """The gallery's name, and the gallery, None where nobody was ever enrolled in it."""
+def opened(options: GalleryOptions) -> Iterator[tuple["Database", str, "Gallery | None"]]:
+    """The database, the gallery's name, and the gallery, None where nobody was ever enrolled in it."""
     from db.names import clean
 
     chosen = options.settings()
@@ -130,4 +127,4 @@ def opened(options: GalleryOptions) -> Iterator[tuple[str, "Gallery | None"]]:
             gallery = database.find(name)
         except UnknownGallery:
             gallery = None
-        yield name, gallery
+        yield database, name, gallery

@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from common.cli.failures import ERROR
-from common.errors import MissingDependency
+from common.errors import FaceError, MissingDependency
 from recognizer.cli.options import RecognizerOptions
+from recognizer.service import memory
 
 if TYPE_CHECKING:
+    from recognizer.service.app import Service
     from recognizer.service.settings import ServiceSettings
 
 SERVICE = "Service"
-NEEDED = ("fastapi", "uvicorn", "python_multipart", "prometheus_client")
+NEEDED = ("fastapi", "uvicorn", "python_multipart", "prometheus_client", "websockets")
 START_FAILED = 3  # what a worker process of uvicorn exits with
 WORKER_SECONDS = 15  # without a sign of life, before a worker process is replaced
 
@@ -48,6 +50,7 @@ def serve(
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
         raise MissingDependency(f"The service needs {', '.join(missing)}: pip install 'insightface-tensorflow[serve]'.")
+    memory.spare()
     given = {key: value for key, value in asdict(options).items() if key != "accept_license"}
     given |= {"service_host": host, "service_port": port, "service_workers": workers, "service_keys": keys}
     _hand_on(given, options.accept_license)
@@ -79,6 +82,21 @@ def _run() -> None:
         _serve(settings)
 
 
+def application() -> "Service":
+    """What uvicorn serves, made in each of its processes. Raises SystemExit where it cannot be; the log says why."""
+    from recognizer.service import logs
+    from recognizer.service.app import create_app
+
+    logs.take_over()
+    try:
+        return create_app()
+    except FaceError as error:
+        logs.log.error("%s", error)
+    except Exception:
+        logs.log.exception("The service cannot be made.")
+    raise SystemExit(START_FAILED)
+
+
 def _serve(settings: "ServiceSettings") -> None:
     """Serve until a signal comes. Raises typer.Exit where it could not start; its log says why."""
     from uvicorn import Config, Server
@@ -87,7 +105,7 @@ def _serve(settings: "ServiceSettings") -> None:
     from recognizer.service import listening, logs
 
     config = Config(
-        "recognizer.service.app:create_app", factory=True, host=settings.host, port=settings.port,
+        f"{__name__}:application", factory=True, host=settings.host, port=settings.port,
         workers=settings.workers, timeout_graceful_shutdown=round(settings.shutdown_seconds),
         timeout_worker_healthcheck=WORKER_SECONDS, log_config=logs.config(), **listening.options(settings),
     )  # fmt: skip

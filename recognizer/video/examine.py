@@ -33,20 +33,16 @@ def examine(recognizer: "Recognizer", picture: np.ndarray, max_side: int | None 
         max_side: faces are looked for in a copy whose longer side has at most so many pixels; they are cut out of
             the picture itself.
     """
-    faces = _found(recognizer, picture, max_side)
-    crops = recognizer.align_face(picture, faces)
-    return Examined(faces, recognizer.get_embd(crops), weigh(picture, faces), _alive(recognizer, picture, faces))
+    seen = recognizer.reader.see(picture, _found(recognizer, picture, max_side))
+    [embeddings] = recognizer.reader.embed([seen.crops])
+    return Examined(seen.detections, embeddings, weigh(picture, seen.detections), seen.alive)
 
 
 def name_faces(
     recognizer: "Recognizer", faces: Detections, embeddings: np.ndarray, alive: list[Liveness | None]
 ) -> list[Recognition]:
     """Whose faces they are, by embeddings float32 ``[n, d]`` that may be means over several frames."""
-    return recognizer._name(faces, embeddings, alive) if len(faces) else []
-
-
-def _alive(recognizer: "Recognizer", picture: np.ndarray, faces: Detections) -> list[Liveness | None]:
-    return recognizer._antispoof(picture, faces) if recognizer._antispoof else [None] * len(faces)
+    return recognizer.matcher.recognize(faces, embeddings, alive) if len(faces) else []
 
 
 def check_max_side(max_side: int | None) -> None:

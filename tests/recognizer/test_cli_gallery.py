@@ -10,8 +10,8 @@ import pytest
 import db
 import networks
 from db import versions
+from recognizer.cli import confirm, progress
 from recognizer.cli import gallery as commands
-from recognizer.cli import progress
 from tests.recognizer import tiny_models
 from tests.recognizer.tiny_models import face
 
@@ -63,6 +63,12 @@ def fail(command_line):
     return call
 
 
+def audited(url):
+    """What was logged, oldest first: action, gallery and particulars."""
+    with db.open(url) as database:
+        return [(entry.action, entry.gallery, entry.details) for entry in database.audit.entries()[::-1]]
+
+
 def listed(run):
     return {found["name"]: found for found in json.loads(run("gallery", "list", "--json"))}
 
@@ -72,7 +78,7 @@ def test_no_gallery_is_listed_where_there_is_none(run):
     assert run("gallery", "list", "--json") == "[]\n"
 
 
-def test_a_gallery_is_made_listed_renamed_copied_and_deleted(run, models, default):
+def test_a_gallery_is_made_listed_renamed_copied_and_deleted(run, models, default, url):
     assert run("gallery", "create", "Gäste", "--model", models[1]) == "Made 'Gäste' for new.\n"
     run("gallery", "rename", "Gäste", "visitors")
     assert run("gallery", "copy", "default", "trial") == "Made 'trial': 40 people, 80 photos.\n"
@@ -86,6 +92,7 @@ def test_a_gallery_is_made_listed_renamed_copied_and_deleted(run, models, defaul
     assert lines[2].split() == ["trial", "old", "40", "80", "-", "-"]
     assert run("gallery", "delete", "trial", "--yes") == "Deleted 'trial': 40 people, 80 photos.\n"
     assert list(listed(run)) == ["default", "visitors"]
+    assert ("gallery.copy", "default", {"to": "trial"}) in audited(url)
 
 
 def test_a_gallery_is_made_for_the_model_of_the_settings_as_enrolling_would(run, mobilefacenet_files):
@@ -121,10 +128,11 @@ def terminal(monkeypatch):
     class System:
         stdin = stderr = Terminal()
 
-    monkeypatch.setattr(commands, "sys", System)
+    for module in (commands, confirm):
+        monkeypatch.setattr(module, "sys", System)
 
 
-def test_a_gallery_is_exported_and_imported(run, fail, default, tmp_path):
+def test_a_gallery_is_exported_and_imported(run, fail, default, tmp_path, url):
     file = tmp_path / "people.gallery"
     shown = run("gallery", "export", file)
     assert shown == f"Wrote 'default' to {file}: {file.stat().st_size / 1e6:.1f} MB.\n"
@@ -143,9 +151,14 @@ def test_a_gallery_is_exported_and_imported(run, fail, default, tmp_path):
     assert "no such file" in fail("gallery", "import", tmp_path / "nothing")
     assert listed(run)["default"]["people"] == 40
     assert "Unknown gallery 'nobody'" in fail("gallery", "export", tmp_path / "x", "--gallery", "nobody")
+    assert [entry for entry in audited(url) if entry[0] == "gallery.import"] == [
+        ("gallery.import", name, {"mode": mode, "people": people, "photos": 2 * people})
+        for name, mode, people in (("other", "new", 40), ("default", "merge", 1), ("default", "replace", 40))
+    ]
+    assert [entry[:2] for entry in audited(url) if entry[0] == "gallery.export"] == [("gallery.export", "default")] * 2
 
 
-def test_people_are_moved_to_another_model_and_back(run, fail, command_line, models, default):
+def test_people_are_moved_to_another_model_and_back(run, fail, command_line, models, default, url):
     default.add("Bare", [db.Face(default.faces("p1")[0].embedding)])
     result = command_line("gallery", "reembed", "--model", models[1])
     assert result.exit_code == 0
@@ -154,6 +167,8 @@ def test_people_are_moved_to_another_model_and_back(run, fail, command_line, mod
         "'default-new' has 40 people, 80 photos now.",
     ]
     assert "warning: Bare: 0 of 1 photos came along" in result.stderr
+    made = {"model": "new", "into": "default-new", "people": 40, "photos": 80}
+    assert audited(url) == [("gallery.reembed", "default", made)]
     assert "warning: 1 person did not come along with every photo" in result.stderr
     assert (listed(run)["default-new"]["source"], listed(run)["default-new"]["pending"]) == ("default", 0)
     default.add("New", [face(networks.load(models[0]), 7)])
@@ -175,16 +190,17 @@ def test_damaged_crops_are_warned_of(command_line, models, default):
     assert "warning: Odd: odd.jpg: its crop cannot be used: " in result.stderr
 
 
-def test_a_threshold_is_measured_shown_and_kept(run, command_line, default, tmp_path):
+def test_a_threshold_is_measured_shown_and_kept(run, command_line, default, tmp_path, url):
     result = command_line("gallery", "calibrate", "--far", "0.01", "--dry-run")
     assert result.exit_code == 0 and "Nothing was stored." in result.stdout
     assert "the most similar strangers: p" in result.stderr
-    assert default.threshold is None
+    assert default.threshold is None and audited(url) == []
     measured = json.loads(run("gallery", "calibrate", "--far", "0.01", "--json", "--plot", tmp_path / "a.png"))
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
     assert measured["stored"] and measured["impostor"] == 80 * 39 and measured["genuine"] == 80
     kept = default.threshold
     assert kept == (measured["threshold"], measured["far"], measured["low"], measured["high"])
+    assert audited(url) == [("gallery.threshold", "default", {"similarity": measured["threshold"]})]
     assert measured["far"] <= 0.01 and measured["low"] <= measured["threshold"] <= measured["high"]
     assert f"{measured['threshold']:.4f} (FAR 0.0" in run("gallery", "list")
     assert f"{measured['threshold']:.4f}" in result.stdout and "Kept with gallery 'default'." in run(

@@ -27,7 +27,7 @@ def test_the_commands_that_users_know_are_there():
     assert {" ".join(words) for words in LEAVES} == {
         "enroll", "enroll-folder", "recognize", "verify", "people", "forget", "demo",
         "photos", "rename", "merge", "move", "metadata",
-        "video", "camera", "take-pic", "serve",
+        "video", "camera", "take-pic", "serve", "health",
         "erase", "expire", "audit", "keys create", "keys list", "keys revoke", "db scrub",
         "models list", "models pull", "models verify", "db info", "db upgrade",
         "gallery list", "gallery create", "gallery delete", "gallery rename", "gallery copy", "gallery switch",

@@ -92,6 +92,10 @@ def test_a_facebank_enrolls_everyone_and_reports_what_it_left_out(command_line, 
     assert [refusal["name"] for refusal in report["refused"]] == ["Biden"]
     assert "warning: " in result.stderr and "broken.jpg" in result.stderr
     assert _people(command_line) == {"Obama": 1, "Biden": 1}
+    entries = json.loads(command_line("audit", "--action", "person.add", "--json").stdout)
+    assert {entry["person"]: entry["details"] for entry in entries} == {"Obama": {"photos": 1}, "Biden": {"photos": 1}}
+    command_line("enroll-folder", tmp_path / "bank")
+    assert json.loads(command_line("audit", "--json").stdout) == entries  # nobody got anything new
 
 
 def test_of_several_faces_one_is_taken_and_that_is_noted(command_line, portrait):

@@ -1,5 +1,6 @@
 """``recognizer keys``, ``audit``, ``erase``, ``expire`` and ``db scrub``."""
 
+import getpass
 import json
 from datetime import UTC, datetime, timedelta
 
@@ -7,7 +8,6 @@ import numpy as np
 import pytest
 
 import db
-from recognizer.cli import confirm
 
 DIMENSION = 8
 
@@ -65,7 +65,7 @@ def test_a_revoked_key_is_listed_as_such_and_logged(command_line, url):
     key = answered(command_line, "keys", "create", "camera")
     assert command_line("keys", "revoke", key["id"]).exit_code == 0
     assert answered(command_line, "keys", "list")[0]["state"] == "revoked"
-    entries = answered(command_line, "audit", "--actor", confirm.actor())
+    entries = answered(command_line, "audit", "--actor", f"command line: {getpass.getuser()}")
     assert [(entry["action"], entry["details"]["key"]) for entry in entries] == [
         ("key.revoke", key["id"]),
         ("key.create", key["id"]),

@@ -17,6 +17,7 @@ from recognizer.video import Camera
 from recognizer.video.mjpeg import SILENCE, VIEWERS, LiveServer
 from recognizer.video.sources import holds_password, source
 from tests.recognizer.video import clips
+from tests.recognizer.video.rtsp import rtsp_camera
 
 SECRETS = ("amy", "hunter2", "channel", "token")
 ADDRESS = "{scheme}://amy:hunter2@127.0.0.1:{port}/channel?token=1"
@@ -131,6 +132,23 @@ def test_a_camera_that_vanishes_is_opened_again_and_that_is_told():
     assert f"http://127.0.0.1:{port}" in told[0] and "trying again in 0.05 s" in told[0]
     assert any(sentence.endswith("is back.") for sentence in told)
     assert not [word for word in SECRETS for sentence in told if word in sentence]
+
+
+def test_a_network_camera_is_shown_to_who_knows_its_password_and_again_when_its_connection_was_cut():
+    told = []
+    with rtsp_camera(np.full((96, 128, 3), 77, np.uint8), "amy", "hunter2") as there:
+        address = f"rtsp://amy:{{}}@127.0.0.1:{there.port}/channel"
+        with Camera(address.format("hunter2"), told.append, pauses=(0.05,)) as camera:
+            first = camera.shot(timeout=20)
+            there.cut()
+            while not any(sentence.endswith("is back.") for sentence in told):
+                first = camera.shot(first.time, timeout=20)
+            shot = camera.shot(first.time, timeout=20)
+        assert there.asked.count("PLAY") == 2
+        with Camera(address.format("guessed")) as camera, pytest.raises(BadVideo, match="401") as caught:
+            camera.shot(timeout=20)
+    assert shot.picture.shape == (96, 128, 3) and abs(float(shot.picture.mean()) - 77) < 5
+    assert not [word for word in (*SECRETS, "guessed") for sentence in (*told, str(caught.value)) if word in sentence]
 
 
 def test_the_pauses_grow_and_then_stay():

@@ -108,6 +108,8 @@ def test_take_pic_enrols_and_says_what_it_took(command_line, mobilefacenet_files
     assert json.loads(run.stdout)["added"] == {"Obama": 1}
     assert "best of 3 pictures" in run.stderr
     assert [person["name"] for person in json.loads(command_line("people", "--json").stdout)] == ["Obama"]
+    [entry] = json.loads(command_line("audit", "--json").stdout)
+    assert (entry["action"], entry["person"], entry["details"]) == ("person.add", "Obama", {"photos": 1, "refused": 0})
 
 
 def test_the_camera_of_the_environment_is_used_and_no_password_is_told(command_line, enrolled, monkeypatch):

@@ -86,5 +86,5 @@ def test_liveness_that_the_settings_ask_for_is_asked_of_cameras_and_videos_too(
         result = recognize_video(recognizer, clips.write(tmp_path / "in.mp4", [picture] * 2), every=1)
         assert "live" in result.to_mapping()["tracks"][0]["best"]["liveness"]
     with Recognizer(database="sqlite://", liveness="require") as strict:
-        strict._gallery.add_many({"Obama": [Face(strict.get_embd(portraits.obama)[0])]})
+        strict.gallery.add_many({"Obama": [Face(strict.get_embd(portraits.obama)[0])]})
         assert LiveRecognizer(strict).look(0.0, picture)[0].name == ("Obama" if alone.liveness.live else None)
