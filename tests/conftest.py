@@ -8,6 +8,27 @@ import pytest
 from common.errors import FetchFailed
 from networks import zoo
 
+# Of several minutes each run, these files take the most: first, so that no process is at one when the others are done.
+LONGEST = (
+    "test_runs.py",
+    "test_whole_way.py",
+    "test_trainer.py",
+    "test_migrations.py",
+    "test_outage.py",
+    "test_bench_train.py",
+    "test_consistency_kills.py",
+    "test_workers.py",
+    "test_facebank.py",
+    "test_cli_process.py",
+    "test_camera.py",
+    "test_reembed.py",
+)
+
+
+def pytest_collection_modifyitems(items):
+    """The order in which files are handed out, see ``--no-loadscope-reorder`` in the Makefile."""
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+
 
 def pytest_configure():
     """A shell's background job, such as this test run may be, has its processes ignore interrupts."""

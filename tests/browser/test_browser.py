@@ -4,11 +4,28 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
+import cv2
+import numpy as np
 import pytest
 
 from tests import browser as browsers
 from tests.browser.fixtures import browser  # noqa: F401 - a fixture
 from tests.browser.programs import find
+
+# Width, height and the middle pixel of what the camera shows, or the name of the error.
+SEEN = """async () => {
+    const video = document.querySelector("video");
+    try {
+        video.srcObject = await navigator.mediaDevices.getUserMedia({ video: true });
+    } catch (error) {
+        return error.name;
+    }
+    await video.play();
+    const { videoWidth: width, videoHeight: height } = video;
+    const pen = new OffscreenCanvas(width, height).getContext("2d");
+    pen.drawImage(video, 0, 0);
+    return [width, height, pen.getImageData(width / 2, height / 2, 1, 1).data[0]];
+}"""
 
 
 @contextmanager
@@ -84,3 +101,14 @@ def test_a_place_without_a_browser_says_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setattr("tests.debian.install", lambda *packages: False)
     with pytest.raises(browsers.NoBrowser, match="apt-get install chromium"):
         find()
+
+
+def test_a_camera_shows_the_film_that_is_there_when_it_is_started_where_it_is_allowed(browser, tmp_path):  # noqa: F811
+    film, page = tmp_path / "film.mjpeg", "<!DOCTYPE html><link rel=icon href='data:,'><video></video>"
+    with served(page) as (address, _), browser.with_camera(film) as other:
+        for grey in (40, 200):
+            film.write_bytes(cv2.imencode(".jpg", np.full((120, 160, 3), grey, np.uint8))[1].tobytes())
+            with other.open(address, permissions=["camera"]) as opened:
+                assert opened.page.evaluate(SEEN) == pytest.approx([160, 120, grey], abs=20)  # video has fewer greys
+        with other.open(address) as opened:
+            assert opened.page.evaluate(SEEN) == "NotAllowedError"

@@ -30,10 +30,10 @@ def test_photos_become_a_model_that_recognises(sample_photo, mobilefacenet_files
     script("prepare_data.py", "shards", tmp_path / "photos", tmp_path / "shards", "--align")
     (tmp_path / "run.yaml").write_text(yaml.safe_dump(settings(tmp_path / "shards")))
     run = ["--config", tmp_path / "run.yaml", "--output", tmp_path / "run"]
-    script("train.py", *run, "--set", "training.duration=20")
+    script("train.py", *run, "--set", "training.duration=10", "--set", "bundle.formats=[keras]")
     bundle = script("train.py", *run, "--resume").strip()
     rows = (tmp_path / "run" / "log.csv").read_text().splitlines()
-    assert [row.split(",")[0] for row in rows[1:]] == ["10", "20", "30", "40", "50"]
+    assert [row.split(",")[0] for row in rows[1:]] == ["10", "20", "30"]
     assert list((tmp_path / "run" / "tensorboard").glob("events*"))
     with Recognizer(model=bundle, database="sqlite://", threshold=0.5) as recognizer:
         recognizer.add_customs({"Obama": sample_photo("obama"), "Biden": sample_photo("biden")})
@@ -41,7 +41,7 @@ def test_photos_become_a_model_that_recognises(sample_photo, mobilefacenet_files
 
 
 def settings(shards):
-    """Fifty small steps from the public weights."""
+    """Thirty small steps from the public weights."""
     return {
         "name": "presidents",
         "data": {"train": str(shards), "batch": 2, "scale": 128.0},
@@ -49,8 +49,8 @@ def settings(shards):
         "head": {"name": "arcface", "margin": 0.1, "scale": 8.0},
         "optimizer": {"name": "sgd", "decay_rule": "kernels"},
         "schedule": {"name": "constant", "learning_rate": 1e-5},
-        "training": {"duration": 50},
-        "checkpoints": {"every": 20},
+        "training": {"duration": 30},
+        "checkpoints": {"every": 10},
         "log": {"every": 10, "pictures": 25},
         "bundle": {"formats": ["keras", "openvino"], "flip": "sum_raw"},
     }
