@@ -15,8 +15,9 @@ PRECISIONS = {"f32": "FP32", "bf16": "BF16", "f16": "FP16"}
 LARGEST_BATCH = 32
 AVX_512F, AVX_512VNNI = 13, 23  # cv::CpuFeatures; OpenCV 5 has no Python names for them
 # Without VNNI, OpenVINO 2026.4 adds 8-bit products up in 16 bits, which cuts large sums off: a quantised network gave
-# cosines down to 0.994 with TensorFlow Lite's results. In float they are 0.9999998.
-IN_FLOAT = {"LP_TRANSFORMS_MODE": False}
+# cosines down to 0.994 with TensorFlow Lite's results. In float they are 0.9999998, if what goes into a dense layer
+# with 8-bit weights is not rounded anew by the piece of 32, as it is on some CPUs: 8 % of outputs were a step off.
+IN_FLOAT = {"LP_TRANSFORMS_MODE": False, "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0}
 # Networks that use all cores take turns: at the same time, two wait for each other's threads. The service had 88
 # searches a second for 32 clients, not 84, and 80 for eight, not 78.5 (2 cores, medians of 5 rounds).
 _ALL_CORES = threading.Lock()
