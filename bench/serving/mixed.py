@@ -23,7 +23,8 @@ PHOTOS = ("obama", "obama2", "obama3", "biden")
 SIDES = (480, 560)  # width and height of what is enrolled and asked about
 OWN = 6  # people that a client has enrolled, about
 JOBS_EVERY = 30.0  # seconds
-JOB_SECONDS = 60.0
+JOB_SECONDS = 60.0  # until a job is done, at most
+LAST_JOB = 30.0  # seconds before the end
 # Of a hundred requests of a client; jobs come besides.
 OFTEN = {
     "search": 45, "verify": 10, "list": 10, "enrol": 8, "add a photo": 4, "update": 7, "crop": 6, "delete": 6,
@@ -205,7 +206,7 @@ def _go(client: Client, until: float) -> None:
 def _jobs(calls: Calls, photos: list[bytes], until: float) -> None:
     """Now and then a small archive is enrolled, or the gallery exported; what came of it is fetched and removed."""
     number = 0
-    while time.monotonic() < until - JOB_SECONDS / 2:
+    while time.monotonic() < until - LAST_JOB:
         number += 1
         if number % 2:
             asked = calls.send("job", "/v1/jobs/enroll", [_archive(photos, number)], field="archive")

@@ -87,16 +87,16 @@ def task(tmp_path):
 def test_clients_wait_for_answers_and_ask_again_also_where_the_connection_was_closed(server, task):
     found = measured({**task, "port": server(lambda number: (200, 0.05, number % 3 == 0)), "clients": 3})
     assert not found["failures"] and found["done"].keys() == {"200"}
-    assert 10 <= found["done"]["200"] <= 3 * 0.6 / 0.05 + 3
+    assert 4 <= found["done"]["200"] <= 3 * 0.6 / 0.05 + 3
     assert min(found["answers"]["200"]) >= 0.05 and 0 < found["cpu"] < 1
 
 
 def test_answers_are_told_apart_by_status_and_timed_from_the_sending(server, task):
-    port = server(lambda number: (503, 0.0, False) if number % 2 else (200, 0.1, False))
-    found = measured({**task, "port": port, "rate": 60, "connections": 30})
+    port = server(lambda number: (503, 0.0, False) if number % 2 else (200, 0.4, False))
+    found = measured({**task, "port": port, "rate": 60, "connections": 50})
     assert found["unsent"] == 0 and not found["failures"]
-    assert abs(found["done"]["200"] + found["done"]["503"] - 36) <= 8
-    assert percentile(found["answers"]["200"], 0.5) >= 100 > 60 > percentile(found["answers"]["503"], 0.5)
+    assert len(found["answers"]["200"]) + len(found["answers"]["503"]) == pytest.approx(0.6 * 60, abs=12)
+    assert percentile(found["answers"]["200"], 0.5) >= 400 > percentile(found["answers"]["503"], 0.5)
 
 
 def test_a_rate_is_kept_while_answers_are_waited_for_as_far_as_there_are_connections(server, task):
@@ -104,7 +104,7 @@ def test_a_rate_is_kept_while_answers_are_waited_for_as_far_as_there_are_connect
     enough = measured({**task, "port": port, "rate": 40, "connections": 40})
     assert enough["unsent"] == 0
     few = measured({**task, "port": port, "rate": 40, "connections": 5})
-    assert few["unsent"] == pytest.approx(0.7 * 40 - 5, abs=2)
+    assert few["unsent"] == pytest.approx(0.7 * 40 - 5, abs=8)
 
 
 def test_connections_that_are_refused_or_lost_are_failures(task):
@@ -255,7 +255,7 @@ def test_a_part_that_fails_is_told_and_the_others_are_measured(mobilefacenet_fil
 
 
 def test_searches_are_answered_by_a_real_service_and_all_parts_of_the_day_by_another(place, monkeypatch):
-    monkeypatch.setattr(mixed, "JOB_SECONDS", 6.0)
+    monkeypatch.setattr(mixed, "LAST_JOB", 3.0)
     monkeypatch.setattr(mixed, "JOBS_EVERY", 0.2)
     monkeypatch.setattr(search, "CALLERS", (1,))
     monkeypatch.setattr(search, "CLIENTS", (2,))

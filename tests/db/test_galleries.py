@@ -101,7 +101,7 @@ def test_a_copy_that_is_killed_again_and_again_is_complete_or_not_there(url, kil
         source.add_many({f"p{i}": faces(i, i + 1) for i in range(80)})
         kills = 0
         while "copy" not in names(database):
-            kills += not kill("copy", url, "source", "copy", longest=0.3 + 0.15 * kills)
+            kills += not kill("copy", url, "source", "copy", longest=0.03 + 0.12 * kills)
             assert kills < 50
             if STAGED in names(database):
                 staged = database.find(STAGED)

@@ -11,7 +11,7 @@ import db
 from common.errors import DatabaseError
 
 SHORT = 3.0  # seconds a call may try
-SLACK = 1.5  # what the driver, which waits for whole seconds, and a busy machine may add
+SLACK = 4.0  # what the driver, which waits for whole seconds, and a busy machine may add
 
 
 class Load:
@@ -79,7 +79,7 @@ def test_calls_during_an_outage_are_clear_errors_in_time_and_work_again_after_it
     client = load(server_url, SHORT)
     began = time.monotonic()
     getattr(private_server, outage)()
-    time.sleep(2 * (SHORT + SLACK))
+    time.sleep(3 * SHORT)
     assert any(error for *_, error in client.calls())
     private_server.restore()
     back = time.monotonic()

@@ -67,7 +67,7 @@ def test_a_lock_held_too_long_is_one_clear_error(tmp_path, sqlite_url):
         began = time.monotonic()
         with pytest.raises(DatabaseError, match="people.db.*locked by another process"):
             gallery.add("Ann", faces(1))
-        assert 0.4 < time.monotonic() - began < 2
+        assert 0.4 < time.monotonic() - began < 5
         assert gallery.people() == []  # readers are not kept waiting
         other.execute("ROLLBACK")
         other.close()

