@@ -1,13 +1,17 @@
 """OpenVINO on the CPU: ONNX, TFLite, SavedModel and OpenVINO IR through one engine."""
 
 import threading
+from contextlib import nullcontext
+from math import prod
 from pathlib import Path
 
 import cv2
 import numpy as np
 import openvino as ov
 
+from common import cores
 from common.errors import BadArgument, BadModel
+from networks.engines import several
 from networks.engines.preprocess import Preprocess
 from networks.engines.rewrites import free_batch, fuse_prelu, merge_linear_convolutions, with_direct_kernels
 
@@ -18,16 +22,22 @@ AVX_512F, AVX_512VNNI = 13, 23  # cv::CpuFeatures; OpenCV 5 has no Python names 
 # cosines down to 0.994 with TensorFlow Lite's results. In float they are 0.9999998, if what goes into a dense layer
 # with 8-bit weights is not rounded anew by the piece of 32, as it is on some CPUs: 8 % of outputs were a step off.
 IN_FLOAT = {"LP_TRANSFORMS_MODE": False, "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0}
-# Networks that use all cores take turns: at the same time, two wait for each other's threads. The service had 88
-# searches a second for 32 clients, not 84, and 80 for eight, not 78.5 (2 cores, medians of 5 rounds).
+# Calls that use all cores take turns: at the same time, two wait for each other's threads. With many callers each gets
+# a copy of the network that uses one.
 _ALL_CORES = threading.Lock()
+_CALLERS = several.Callers(max(2, cores.usable() // 2))
+ONE_CORE = {"INFERENCE_NUM_THREADS": 1}
+# OpenVINO ties threads to cores, the first one to the first core in each network and process: two processes of one
+# thread each then share a core, and the other one has nothing to do.
+NOT_TIED = {"ENABLE_CPU_PINNING": False}
+MOST_COPIED = 256 * 2**20  # bytes of weights, in all copies of a network
 # From inputs of so many bytes on, what was reserved for them is given back: three photos of 49 megapixels left 1074 MB,
 # and leave 400. A photo of 12 has inputs of 7 MB.
 LARGE = 16 * 2**20
 
 
 class OpenVINOEngine:
-    """Runs one network; safe to call from several threads at once.
+    """Runs one network; safe to call from several threads at once, each of which then computes on one core.
 
     A batch is cut into pieces of 32: OpenVINO prepares its kernels anew for every shape it has not seen (10 ms for
     R-Net, 2 cores), and this way there are at most 32 shapes. Larger pieces were not faster.
@@ -65,12 +75,15 @@ class OpenVINOEngine:
         first = graph.inputs[0].get_partial_shape()[0]
         self._fixed_batch = first.get_length() if first.is_static else None
         self._batched = batched
-        self._compiled = core.compile_model(graph, "CPU", settings)
-        self._request = self._compiled.create_infer_request()
+        self._whole = _Compiled(core, graph, settings)
         self._turn = _ALL_CORES if threads is None else threading.Lock()
-        self.output_names = [port.any_name if port.names else str(i) for i, port in enumerate(self._compiled.outputs)]
-        self.input_shapes = [_shape(port.get_partial_shape()) for port in self._compiled.inputs]
-        self.output_shapes = [_shape(port.get_partial_shape()) for port in self._compiled.outputs]
+        self._callers = _CALLERS if threads is None else nullcontext()
+        copies = _copies(graph) if threads is None else 0
+        self._copies = several.Copies(lambda: _Compiled(core, graph, settings | ONE_CORE), copies) if copies else None
+        inputs, outputs = self._whole.network.inputs, self._whole.network.outputs
+        self.output_names = [port.any_name if port.names else str(i) for i, port in enumerate(outputs)]
+        self.input_shapes = [_shape(port.get_partial_shape()) for port in inputs]
+        self.output_shapes = [_shape(port.get_partial_shape()) for port in outputs]
 
     def __call__(self, *inputs: np.ndarray) -> list[np.ndarray]:
         """Run on arrays that share their first dimension; returns the outputs in the graph's order."""
@@ -95,17 +108,43 @@ class OpenVINOEngine:
         return [np.concatenate(outputs) for outputs in zip(*parts)]
 
     def _infer(self, inputs) -> list[np.ndarray]:
-        """One call at a time, until its outputs are copied.
-
-        With a request for each thread OpenVINO 2026.4 crashed, once in 130 runs of several threads.
-        """
         inputs = [np.ascontiguousarray(x) for x in inputs]
-        with self._turn:
-            self._request.infer(inputs, share_inputs=True)
-            outputs = [tensor.data.copy() for tensor in self._request.output_tensors]
-            if sum(x.nbytes for x in inputs) >= LARGE:
-                self._compiled.release_memory()
-        return outputs
+        is_large = sum(x.nbytes for x in inputs) >= LARGE
+        with self._callers:
+            if self._copies and not is_large and self._callers.are_many:
+                with self._copies.one() as copy:
+                    return copy(inputs)
+            with self._turn:
+                outputs = self._whole(inputs)
+                if is_large:
+                    self._whole.network.release_memory()
+                return outputs
+
+
+class _Compiled:
+    """A network compiled for some number of threads, for one call at a time.
+
+    It has one request: with one for each calling thread OpenVINO 2026.4 crashed, once in 130 runs.
+    """
+
+    def __init__(self, core: ov.Core, graph: ov.Model, settings: dict):
+        self.network = core.compile_model(graph, "CPU", settings)
+        self._request = self.network.create_infer_request()
+
+    def __call__(self, inputs: list[np.ndarray]) -> list[np.ndarray]:
+        self._request.infer(inputs, share_inputs=True)
+        return [tensor.data.copy() for tensor in self._request.output_tensors]
+
+
+def _copies(graph: ov.Model) -> int:
+    """How many there may be on one core each: one for each core, unless that takes too much memory."""
+    weights = sum(_bytes(node) for node in graph.get_ordered_ops() if node.get_type_name() == "Constant")
+    count = cores.usable()
+    return count if count > 1 and count * weights <= MOST_COPIED else 0
+
+
+def _bytes(constant: ov.Node) -> int:
+    return constant.get_output_element_type(0).size * prod(constant.get_output_shape(0))
 
 
 def prepare(model: str | Path) -> ov.Model:
@@ -147,7 +186,7 @@ def _settings(core: ov.Core, threads: int | None, precision: str) -> dict:
         raise BadArgument(
             f"This CPU has no {precision} arithmetic (it offers: {', '.join(offered)}). Use precision='f32'."
         )
-    settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision}
+    settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision} | NOT_TIED
     if threads is not None:
         settings["INFERENCE_NUM_THREADS"] = threads
     return settings

@@ -4,7 +4,6 @@ A pass cuts the rows into pieces that stay in the processor's cache while they a
 after another; each has a sieve of its own for the candidates, whose best are compared exactly at the end.
 """
 
-import os
 from abc import abstractmethod
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +11,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from common import cores
 from recognizer.search import nearest
 from recognizer.search.index import Index, Normalised, nobody
 from recognizer.search.nearest import GROUP, Bars, Candidates, Sieve
@@ -33,7 +33,7 @@ class ScanIndex(Index):
 
     def __init__(self, dimension: int, threads: int | None = None):
         super().__init__(dimension)
-        self._threads = threads or available_threads()
+        self._threads = threads or cores.usable()
         self._rows = Rows(self._fields(), self._allocate)
         self._turns = Turns(self._pass, MOST)
         self._workers = ThreadPoolExecutor(max(1, self._threads - 1), thread_name_prefix="search")
@@ -158,8 +158,3 @@ def vectors_at(parts: tuple[Part, ...], places: np.ndarray) -> np.ndarray:
 def piece_rows(queries: int) -> int:
     """Rows looked at in one go: 256 KB of similarities for one query, 1 MB for 64."""
     return min(BLOCK, max(4096, BLOCK // queries // GROUP * GROUP))
-
-
-def available_threads() -> int:
-    """CPU threads that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -20,9 +20,9 @@ from typing import Any
 
 import numpy as np
 
+from common import cores
 from common.errors import FaceError
 from common.folders import sync_folder
-from recognizer.search.scan import available_threads
 
 VERSION = 1
 MAGIC = b"IFTFSNAP"
@@ -103,7 +103,7 @@ def _write_sections(file, header: Mapping[str, Any], sections: Mapping[str, Any]
     pieces = sum(1 + section.dtype.itemsize * math.prod(section.shape) // _PIECE for section in sections.values())
     offset = 4096 + 2 * len(json.dumps(dict(header))) + 1024 * len(sections) + 128 * pieces
     described = []
-    with ThreadPoolExecutor(available_threads()) as pool:
+    with ThreadPoolExecutor(cores.usable()) as pool:
         for name, section in sections.items():
             offset = -(-offset // _ALIGNMENT) * _ALIGNMENT
             file.seek(offset)
@@ -218,7 +218,7 @@ def _check_hashes(path: Path, content: np.ndarray, sections: list[dict[str, Any]
         stop = section["offset"] + bytes_
         starts = range(section["offset"], stop, _PIECE)
         pieces += [(start, min(start + _PIECE, stop), each) for start, each in zip(starts, section["sha256"])]
-    with ThreadPoolExecutor(available_threads()) as pool:
+    with ThreadPoolExecutor(cores.usable()) as pool:
         right = pool.map(lambda piece: sha256(content[piece[0] : piece[1]]).hexdigest() == piece[2], pieces)
         if not all(right):
             raise SnapshotRefused(f"{path} is damaged: a section does not have its SHA-256.")

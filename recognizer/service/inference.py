@@ -6,7 +6,6 @@ embedded and searched in one batch: its share of those that wait, never more. No
 
 import asyncio
 import logging
-import os
 import threading
 import time
 from collections import deque
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from common import cores
 from db import Threshold
 from mtcnn import Detections, Picture
 from recognizer.matcher import Match, Named
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 256 * 2**20  # of encoded photos that wait; one request is always let in
 FIRST_GUESS = 0.1  # seconds that a request takes, before any was measured
-CORES_EACH = 1  # two threads, each of which uses all cores, kept two cores busier than one with both: NumPy holds one
+CORES_EACH = 1  # a thread computes on one core while others do, see networks/engines/several.py
 
 log = logging.getLogger("recognizer.service")
 Result = TypeVar("Result")
@@ -71,7 +71,7 @@ class Inference:
         self._seconds = FIRST_GUESS
         self._closing = False
         self._changed = threading.Condition()
-        count = settings.inference_threads or max(1, _cores() // CORES_EACH // settings.workers)
+        count = settings.inference_threads or max(1, cores.usable() // CORES_EACH // settings.workers)
         self._threads = [
             threading.Thread(target=self._serve, name=f"inference {number}", daemon=True) for number in range(count)
         ]
@@ -245,8 +245,3 @@ def _split(finish: Callable[[list], list], parts: list[list]) -> list[list]:
 
 def _bytes(pictures: Sequence[Picture]) -> int:
     return sum(len(each) if isinstance(each, bytes) else getattr(each, "nbytes", 0) for each in pictures)
-
-
-def _cores() -> int:
-    """Those that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,19 +1,26 @@
 """One engine for every file format, any batch and any number of threads."""
 
+import os
 import resource
 import subprocess
 import sys
+import threading
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import openvino as ov
 import pytest
 from openvino import opset13 as op
 
+from common import cores as cores_of_machine
 from common.errors import BadArgument, BadModel
+from networks.engines import openvino, several
 from networks.engines.openvino import OpenVINOEngine
 from networks.engines.preprocess import Preprocess
 
@@ -197,39 +204,121 @@ def test_a_precision_runs_or_says_that_this_cpu_lacks_it(tmp_path):
                 OpenVINOEngine(path, precision=precision)
 
 
-class Watched:
-    """A request that notes how many compute at the same time."""
+@pytest.fixture
+def noted(monkeypatch):
+    """What computes: ``called`` in order, and ``most`` that were at it at the same time, in all and of each."""
+    seen, inside, lock = SimpleNamespace(called=[], most=0, most_of_each=0), Counter(), threading.Lock()
+    compute = openvino._Compiled.__call__
 
-    def __init__(self, request, noted):
-        self._request, self._noted = request, noted
-        self._inside = noted.setdefault("inside", [])
+    def watched(self, inputs):
+        with lock:
+            inside[self] += 1
+            seen.called.append(self)
+            seen.most, seen.most_of_each = max(seen.most, inside.total()), max(seen.most_of_each, inside[self])
+        time.sleep(0.004)
+        outputs = compute(self, inputs)
+        with lock:
+            inside[self] -= 1
+        return outputs
 
-    def infer(self, *arguments, **options):
-        self._inside.append(self)
-        self._noted["most"] = max(self._noted.get("most", 0), len(self._inside))
-        time.sleep(0.002)
-        self._request.infer(*arguments, **options)
+    monkeypatch.setattr(openvino._Compiled, "__call__", watched)
+    return seen
 
-    @property
-    def output_tensors(self):
-        time.sleep(0.002)
-        self._inside.remove(self)
-        return self._request.output_tensors
+
+@pytest.fixture
+def cores(monkeypatch):
+    """A function that gives the engines that are made from now on so many cores, and ends that callers are many."""
+
+    def have(count, many=2):
+        monkeypatch.setattr(openvino.cores, "usable", lambda: count)
+        monkeypatch.setattr(openvino, "_CALLERS", several.Callers(many))
+
+    return have
+
+
+def at_once(engines, x, calls=40):
+    """Eight threads call the engines in turn; their answers are right."""
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda number: engines[number % len(engines)](x)[0], range(calls)))
+    for each in found:
+        np.testing.assert_allclose(each, by_hand(x.transpose(0, 2, 3, 1)), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(("threads", "engines"), [(None, 2), (1, 1)])
-def test_one_call_at_a_time_computes_of_all_networks_that_use_all_cores_and_of_each_other_one(
-    tmp_path, threads, engines
-):
+def test_calls_that_use_all_threads_take_turns(tmp_path, noted, cores, threads, engines):
+    cores(2, many=99)
     made = [OpenVINOEngine(save_ir(tmp_path / "net.xml"), threads=threads) for _ in range(engines)]
-    x, noted = RANDOM.normal(size=(4, 3, 8, 6)).astype(np.float32), {}
-    for engine in made:
-        engine._request = Watched(engine._request, noted)
-    with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda number: made[number % engines](x)[0], range(24)))
-    assert noted["most"] == 1
-    for each in found:
-        np.testing.assert_allclose(each, by_hand(x.transpose(0, 2, 3, 1)), rtol=1e-4, atol=1e-5)
+    at_once(made, RANDOM.normal(size=(4, 3, 8, 6)).astype(np.float32))
+    assert noted.most == 1
+
+
+def test_callers_at_the_same_time_compute_on_one_core_each_and_a_lone_one_on_all(tmp_path, noted, cores, monkeypatch):
+    monkeypatch.setattr(several, "SECONDS", 0.2)
+    cores(3)
+    engine = OpenVINOEngine(save_ir(tmp_path / "net.xml"))
+    x = RANDOM.normal(size=(4, 3, 8, 6)).astype(np.float32)
+    for _ in range(3):
+        engine(x)
+    assert set(noted.called) == {engine._whole}
+    at_once([engine], x)
+    copies = set(noted.called) - {engine._whole}
+    assert 2 <= len(copies) <= 3 and noted.most_of_each == 1
+    assert all(each.network.get_property("INFERENCE_NUM_THREADS") == 1 for each in copies)
+    assert noted.called.count(engine._whole) < 3 + 10
+    time.sleep(0.25)
+    noted.called.clear()
+    engine(x)
+    assert noted.called == [engine._whole]
+
+
+def test_large_pictures_are_computed_one_at_a_time(tmp_path, noted, cores, monkeypatch):
+    monkeypatch.setattr(openvino, "LARGE", 4 * 3 * 8 * 6 * 4)
+    cores(3)
+    engine = OpenVINOEngine(save_ir(tmp_path / "net.xml"))
+    at_once([engine], RANDOM.normal(size=(4, 3, 8, 6)).astype(np.float32))
+    assert set(noted.called) == {engine._whole} and noted.most == 1
+
+
+@pytest.mark.parametrize(("count", "most"), [(1, 2**30), (3, 3 * (KERNEL.nbytes + DENSE.nbytes))])
+def test_on_one_core_and_of_heavy_networks_there_are_no_copies(tmp_path, noted, cores, monkeypatch, count, most):
+    monkeypatch.setattr(openvino, "MOST_COPIED", most)
+    cores(count)
+    engine = OpenVINOEngine(save_ir(tmp_path / "net.xml"))  # which has a constant more
+    at_once([engine], RANDOM.normal(size=(4, 3, 8, 6)).astype(np.float32))
+    assert set(noted.called) == {engine._whole} and noted.most == 1
+
+
+def test_copies_that_were_prepared_are_not_made_in_a_call(tmp_path, noted, cores, monkeypatch):
+    cores(3)
+    engine = OpenVINOEngine(save_ir(tmp_path / "net.xml"))
+    several.prepare()
+    monkeypatch.setattr(openvino._Compiled, "__init__", None)
+    at_once([engine], RANDOM.normal(size=(4, 3, 8, 6)).astype(np.float32))
+    assert len(set(noted.called)) > 2
+
+
+def may_use(thread):
+    """The cores that a thread of this process may use; none when it has ended."""
+    with suppress(ProcessLookupError):
+        return os.sched_getaffinity(thread)
+    return set()
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="this system does not tell who may use which core")
+@pytest.mark.skipif(cores_of_machine.usable() < 2, reason="this machine has one core")
+@pytest.mark.parametrize("threads", [None, 1])
+def test_no_thread_is_tied_to_a_core_that_others_use_too(threads):
+    x = op.parameter([1, 16, 400, 400], np.float32)
+    weights = op.constant(np.full((16, 16, 3, 3), 0.01, np.float32))
+    y = op.convolution(x, weights, [1, 1], [1, 1], [1, 1], [1, 1])
+    engine = OpenVINOEngine(ov.Model([y.output(0)], [x]), threads=threads, batched=False)
+    everywhere, seen = os.sched_getaffinity(0), set()
+    computing = threading.Thread(target=lambda: [engine(np.ones((1, 16, 400, 400), np.float32)) for _ in range(20)])
+    computing.start()
+    while computing.is_alive():
+        seen |= {frozenset(may_use(int(each.name))) for each in Path("/proc/self/task").iterdir()}
+    computing.join()
+    assert seen - {frozenset()} == {frozenset(everywhere)}
 
 
 def resident():

@@ -5,7 +5,6 @@ saved: to go on where a run stopped, begin at that batch.
 """
 
 import hashlib
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from common import cores
 from common.errors import BadArgument, BadDataset, BadPicture, FaceError
 from train.data import augment as augmentations
 from train.data import places
@@ -80,7 +80,7 @@ class Pipeline:
         self.replicas = _positive("replicas", replicas)
         self.part = _part(batch, _positive("workers", workers), replicas)
         self.worker = _worker(worker, workers)
-        self.threads = _positive("threads", _cpus() if threads is None else threads)
+        self.threads = _positive("threads", cores.usable() if threads is None else threads)
         self.window = _positive("window", _window(dataset) if window is None else window)
         self.sampling, self.shuffle = _sampling(sampling, shuffle), shuffle
         self._augmentations = augmentations.build(augment or {})
@@ -222,10 +222,6 @@ def _aligned(shape: tuple[int, ...]) -> np.ndarray:
     buffer = np.empty(size + ALIGNMENT, np.uint8)
     begin = -buffer.ctypes.data % ALIGNMENT
     return buffer[begin : begin + size].reshape(shape)
-
-
-def _cpus() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _window(dataset: Dataset) -> int:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse
 from prometheus_client.parser import text_string_to_metric_families
 
-from common import __version__
+from common import __version__, cores
 from recognizer.service.context import Having, Services, allow, everywhere
 from recognizer.service.pages.histograms import Histogram, histograms
 from recognizer.service.pages.templating import render
@@ -112,8 +112,8 @@ def _versions() -> dict[str, str]:
 
 
 def _machine() -> dict[str, str]:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return {"System": f"{platform.system()} {platform.machine()}", "Cores": str(cores), "Process": str(os.getpid())}
+    system = f"{platform.system()} {platform.machine()}"
+    return {"System": system, "Cores": str(cores.usable()), "Process": str(os.getpid())}
 
 
 def _database(having: Services) -> dict[str, str]:

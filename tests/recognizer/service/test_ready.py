@@ -4,6 +4,8 @@ import gc
 
 from fastapi.testclient import TestClient
 
+from common import cores
+from networks.engines import several
 from recognizer.service.app import create_app
 from recognizer.service.settings import ServiceSettings
 
@@ -16,6 +18,16 @@ def test_after_the_default_gallery_was_exchanged_it_is_ready_before_anybody_sear
         assert guarded.client.get("/v1/ready").json() == {"status": "ready"}
     finally:
         admin.ask("POST", "galleries/staff/switch", json={"other": "guests"})
+
+
+def test_networks_have_their_copies_for_requests_at_the_same_time_before_it_is_ready(
+    mobilefacenet_files, mtcnn_files, tmp_path, monkeypatch
+):
+    prepare, loaded = several.prepare, []
+    monkeypatch.setattr(several, "prepare", lambda: loaded.append(len(several._living)) or prepare())
+    settings = ServiceSettings(pages=False, jobs_folder=str(tmp_path / "jobs"))
+    with TestClient(create_app(settings, database=f"sqlite:///{tmp_path}/people.db")):
+        assert loaded and loaded[-1] >= 4 * (cores.usable() > 1), "MTCNN has three networks, and there is another one"
 
 
 def test_what_was_loaded_is_spared_by_the_garbage_collector_until_the_end(mobilefacenet_files, mtcnn_files, tmp_path):

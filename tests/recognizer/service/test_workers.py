@@ -249,6 +249,12 @@ def megabytes(process: Process) -> float:
     return int(status.partition("VmRSS:")[2].split()[0]) / 1024
 
 
+def given_up(process: Process) -> dict[str, int]:
+    """How often each thread of a process was at work and had to let another one go first."""
+    threads = [(each.name, each / "status") for each in Path(f"/proc/{process.pid}/task").iterdir()]
+    return {name: int(status.read_text().rpartition("nonvoluntary_ctxt_switches:")[2]) for name, status in threads}
+
+
 def arenas(process: Process) -> int:
     """Pools of malloc besides the main one: each lies at a multiple of 64 MB, which it has to itself."""
     maps = [line.split() for line in Path(f"/proc/{process.pid}/maps").read_text().splitlines()]
@@ -274,6 +280,17 @@ def test_the_threads_of_a_process_share_few_pools_of_memory(service, pictures):
         with sending(pictures.biden, *[process] * 4):
             pass
         assert arenas(process) <= 2 * os.cpu_count(), "left alone there were 15 on 2 cores"
+
+
+def test_threads_that_have_nothing_to_do_sleep(service, group):
+    if len(service.servers) == 1:
+        pytest.skip("a worker computes in one thread here, for which all others wait")
+    before = given_up(service.first)
+    with sending(group, *[service.first] * 4) as sent:
+        pass
+    assert [each.result().status_code for each in sent] == [200] * 4
+    most = max(after - before.get(thread, 0) for thread, after in given_up(service.first).items())
+    assert most < 4 * SLOW * 300, "a thread that asks over and over whether there is work did so 1230 times a photo"
 
 
 def test_what_one_has_done_is_so_for_the_next_request_to_the_other(service, pictures):
