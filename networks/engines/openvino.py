@@ -23,9 +23,9 @@ AVX_512F, AVX_512VNNI = 13, 23  # cv::CpuFeatures; OpenCV 5 has no Python names 
 # with 8-bit weights is not rounded anew by the piece of 32, as it is on some CPUs: 8 % of outputs were a step off.
 IN_FLOAT = {"LP_TRANSFORMS_MODE": False, "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0}
 # Calls that use all cores take turns: at the same time, two wait for each other's threads. With many callers each gets
-# a copy of the network that uses one.
+# a copy of the network that uses one. How many are many on more than 2 cores is a guess: there was no such machine.
 _ALL_CORES = threading.Lock()
-_CALLERS = several.Callers(max(2, cores.usable() // 2))
+_CALLERS = several.Callers(max(2, cores.usable() // 4))
 ONE_CORE = {"INFERENCE_NUM_THREADS": 1}
 # OpenVINO ties threads to cores, the first one to the first core in each network and process: two processes of one
 # thread each then share a core, and the other one has nothing to do.

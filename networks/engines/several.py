@@ -50,7 +50,7 @@ class Copies(Generic[Copy]):
 
     def __init__(self, make: Callable[[], Copy], most: int):
         self._make: Callable[[], Copy] | None = make
-        self._missing = most
+        self._count, self._most = 0, most
         self._idle: LifoQueue[Copy] = LifoQueue()
         self._lock = threading.Lock()
         _living.add(self)
@@ -64,9 +64,9 @@ class Copies(Generic[Copy]):
         finally:
             self._idle.put(copy)
 
-    def prepare(self) -> None:
-        """Make those that are missing."""
-        while (copy := self._made()) is not None:
+    def prepare(self, count: int) -> None:
+        """Make what is missing of so many."""
+        while self._count < count and (copy := self._made()) is not None:
             self._idle.put(copy)
 
     def _taken(self) -> Copy:
@@ -81,8 +81,8 @@ class Copies(Generic[Copy]):
             if self._make is None:
                 return None
             copy = self._make()
-            self._missing -= 1
-            if not self._missing:
+            self._count += 1
+            if self._count == self._most:
                 self._make = None  # and what it is made from can go
             return copy
 
@@ -90,7 +90,7 @@ class Copies(Generic[Copy]):
 _living: "WeakSet[Copies]" = WeakSet()
 
 
-def prepare() -> None:
-    """Make the copies of all networks that are loaded, so that the first calls at the same time take no longer."""
-    for copies in list(_living):
-        copies.prepare()
+def prepare(threads: int) -> None:
+    """Make the copies that so many threads need of the networks that are loaded: their first calls take no longer."""
+    for copies in list(_living) if threads > 1 else ():
+        copies.prepare(threads)

@@ -16,6 +16,7 @@ from starlette.types import Message, Receive, Scope, Send
 import db
 from common import __version__
 from common.errors import BadConfig, FaceError
+from networks.engines import several
 from recognizer import settings as settings_file
 from recognizer.service import errors, listening, middleware, openapi, pages
 from recognizer.service.context import PREFIX, Services
@@ -129,6 +130,7 @@ def _open(
     opened.callback(housekeeping.stop)
     metrics = Metrics()
     inference = Inference(settings, metrics)
+    several.prepare(inference.threads)
     opened.callback(inference.close, settings.shutdown_seconds)
     services = Services(settings, database, recognizers, inference, metrics, Door(settings, inference, metrics))
     runner = Runner(services)

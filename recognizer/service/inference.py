@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 256 * 2**20  # of encoded photos that wait; one request is always let in
 FIRST_GUESS = 0.1  # seconds that a request takes, before any was measured
-CORES_EACH = 1  # a thread computes on one core while others do, see networks/engines/several.py
 
 log = logging.getLogger("recognizer.service")
 Result = TypeVar("Result")
@@ -58,6 +57,7 @@ class Inference:
         metrics: told of the queue, the times and the faces.
 
     Attributes:
+        threads: that compute.
         inside: requests to be computed that were let in and not answered yet, as the event loop counts them.
     """
 
@@ -71,10 +71,9 @@ class Inference:
         self._seconds = FIRST_GUESS
         self._closing = False
         self._changed = threading.Condition()
-        count = settings.inference_threads or max(1, cores.usable() // CORES_EACH // settings.workers)
-        self._threads = [
-            threading.Thread(target=self._serve, name=f"inference {number}", daemon=True) for number in range(count)
-        ]
+        self.threads = settings.inference_threads or max(1, cores.usable() // settings.workers)
+        names = [f"inference {number}" for number in range(self.threads)]
+        self._threads = [threading.Thread(target=self._serve, name=name, daemon=True) for name in names]
         for thread in self._threads:
             thread.start()
 

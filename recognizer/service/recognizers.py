@@ -13,7 +13,6 @@ import numpy as np
 from starlette.concurrency import run_in_threadpool
 
 from common.errors import BadModel, FaceError, ModelMismatch, UnknownChoice, UnknownGallery
-from networks.engines import several
 from recognizer.recognizer import Recognizer
 from recognizer.service.errors import Overloaded
 
@@ -79,7 +78,6 @@ class Recognizers:
         ready.recognize(cv2.imencode(".png", np.zeros((240, 320, 3), np.uint8))[1].tobytes())  # it reads one, too
         ready.model.embed(np.zeros((1, *ready.model.card.input_size, 3), np.uint8))
         ready.index.search(np.eye(1, ready.model.dim, dtype=np.float32), 1)
-        several.prepare()
 
     def opened(self) -> dict[str, Recognizer]:
         """Those that are open now, by the name that they were opened under."""

@@ -291,7 +291,7 @@ def test_on_one_core_and_of_heavy_networks_there_are_no_copies(tmp_path, noted, 
 def test_copies_that_were_prepared_are_not_made_in_a_call(tmp_path, noted, cores, monkeypatch):
     cores(3)
     engine = OpenVINOEngine(save_ir(tmp_path / "net.xml"))
-    several.prepare()
+    several.prepare(3)
     monkeypatch.setattr(openvino._Compiled, "__init__", None)
     at_once([engine], RANDOM.normal(size=(4, 3, 8, 6)).astype(np.float32))
     assert len(set(noted.called)) > 2

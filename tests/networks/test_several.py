@@ -56,6 +56,16 @@ def test_there_are_no_more_copies_than_may_be_and_each_serves_one_at_a_time():
     assert len(made) == 3
 
 
+def test_as_many_are_prepared_as_there_are_threads_and_no_more_than_may_be():
+    made = []
+    copies = Copies(lambda: made.append(object()) or made[-1], 3)
+    for threads, there in ((1, 0), (2, 2), (1, 2), (2, 2), (9, 3), (9, 3)):
+        several.prepare(threads)
+        assert len(made) == there
+    with copies.one(), copies.one(), copies.one():
+        assert len(made) == 3
+
+
 def test_what_copies_are_made_from_is_let_go_when_all_are_made():
     class Material:
         pass
@@ -66,7 +76,7 @@ def test_what_copies_are_made_from_is_let_go_when_all_are_made():
     del material
     with copies.one():
         assert gone() is not None
-    several.prepare()
+    several.prepare(2)
     gc.collect()
     assert gone() is None
     with copies.one() as first, copies.one() as second:

@@ -24,10 +24,17 @@ def test_networks_have_their_copies_for_requests_at_the_same_time_before_it_is_r
     mobilefacenet_files, mtcnn_files, tmp_path, monkeypatch
 ):
     prepare, loaded = several.prepare, []
-    monkeypatch.setattr(several, "prepare", lambda: loaded.append(len(several._living)) or prepare())
-    settings = ServiceSettings(pages=False, jobs_folder=str(tmp_path / "jobs"))
+
+    def noted(threads):
+        loaded.append((threads, len(several._living)))
+        prepare(threads)
+
+    monkeypatch.setattr(several, "prepare", noted)
+    settings = ServiceSettings(pages=False, jobs_folder=str(tmp_path / "jobs"), inference_threads=3)
     with TestClient(create_app(settings, database=f"sqlite:///{tmp_path}/people.db")):
-        assert loaded and loaded[-1] >= 4 * (cores.usable() > 1), "MTCNN has three networks, and there is another one"
+        [(threads, networks)] = loaded
+    assert threads == 3
+    assert networks >= 4 * (cores.usable() > 1), "MTCNN has three networks, and there is another one"
 
 
 def test_what_was_loaded_is_spared_by_the_garbage_collector_until_the_end(mobilefacenet_files, mtcnn_files, tmp_path):
