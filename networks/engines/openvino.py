@@ -30,6 +30,7 @@ ONE_CORE = {"INFERENCE_NUM_THREADS": 1}
 # OpenVINO ties threads to cores, the first one to the first core in each network and process: two processes of one
 # thread each then share a core, and the other one has nothing to do.
 NOT_TIED = {"ENABLE_CPU_PINNING": False}
+MOST_COPIES = 16  # each takes 0.2 s to make, of all four networks that find and recognise
 MOST_COPIED = 256 * 2**20  # bytes of weights, in all copies of a network
 # From inputs of so many bytes on, what was reserved for them is given back: three photos of 49 megapixels left 1074 MB,
 # and leave 400. A photo of 12 has inputs of 7 MB.
@@ -137,9 +138,9 @@ class _Compiled:
 
 
 def _copies(graph: ov.Model) -> int:
-    """How many there may be on one core each: one for each core, unless that takes too much memory."""
+    """How many there may be on one core each: one for each core, up to 16, unless that takes too much memory."""
     weights = sum(_bytes(node) for node in graph.get_ordered_ops() if node.get_type_name() == "Constant")
-    count = cores.usable()
+    count = min(cores.usable(), MOST_COPIES)
     return count if count > 1 and count * weights <= MOST_COPIED else 0
 
 
