@@ -54,10 +54,12 @@ def test_a_gallery_is_made_renamed_given_a_threshold_switched_and_deleted(site, 
             card(page, "visitors").get_by_text("Another model, another name").click()
             card(page, "visitors").get_by_label("Exchange names with").select_option("default")
 
+        page.wait_for_load_state()  # dialogs are opened by a script, which a page runs after it is shown
         card(page, "visitors").get_by_role("button", name="Delete visitors").click()
         page.get_by_role("dialog").get_by_label("Type its name").fill("visitor")
         page.get_by_role("dialog").get_by_role("button", name="Delete").click()
         expect(page.get_by_role("alert")).to_contain_text("Nothing was deleted")
+        page.wait_for_load_state()  # dialogs are opened by a script, which a page runs after it is shown
         card(page, "visitors").get_by_role("button", name="Delete visitors").click()
         page.get_by_role("dialog").get_by_label("Type its name").fill("visitors")
         page.get_by_role("dialog").get_by_role("button", name="Delete").click()
