@@ -38,7 +38,7 @@ LARGE = 16 * 2**20
 
 
 class OpenVINOEngine:
-    """Runs one network; safe to call from several threads at once, each of which then computes on one core.
+    """Runs one network; safe to call from several threads at once, see ``several.py``.
 
     A batch is cut into pieces of 32: OpenVINO prepares its kernels anew for every shape it has not seen (10 ms for
     R-Net, 2 cores), and this way there are at most 32 shapes. Larger pieces were not faster.

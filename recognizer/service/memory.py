@@ -2,7 +2,8 @@
 
 By default there may be eight pools ("arenas") for each core, among which threads come to spread what they need, and
 arrays of up to 32 MB are taken from them and stay in them. On 2 cores a service took 342 MB, grew by 7 % in ten
-minutes of mixed load and kept 757 MB after an attack; with these settings it is 288 MB, 1 % and 317 MB.
+minutes of mixed load and kept 757 MB after an attack; with these settings it was 288 MB, 1 % and 317 MB, before each
+thread had copies of the networks. The README has what it is now.
 """
 
 import ctypes
